@@ -1,0 +1,1 @@
+"""Everything that runs without Dagster and without FastAPI."""

@@ -1,0 +1,1 @@
+"""The database room: tables, connections, every SELECT and every write."""

@@ -1,0 +1,56 @@
+"""What has been claimed, written and published, and what failed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
+
+from sigmasight_assets.core.db.tables.base import day_key, metadata, stamped, words
+
+session_epochs: Final = Table(
+    "session_epochs",
+    metadata,
+    Column("layer", Text, primary_key=True, comment="symbols or portfolios"),
+    day_key("session"),
+    Column("epoch", BigInteger, primary_key=True, comment="only grows; the highest may write"),
+    Column("run_id", Text, nullable=False, comment="the run that claimed it"),
+    stamped("claimed_at", "when it was claimed"),
+    Index(None, "layer", "session", "run_id", unique=True),
+)
+
+written_slices: Final = Table(
+    "written_slices",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    day_key("session"),
+    Column("layer", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    stamped("written_at", "when the slice was committed"),
+)
+
+published_sessions: Final = Table(
+    "published_sessions",
+    metadata,
+    Column("layer", Text, primary_key=True),
+    day_key("session"),
+    Column("epoch", BigInteger, nullable=False),
+    Column(
+        "data_version", BigInteger, nullable=False, comment="grows with every publication anywhere"
+    ),
+    stamped("published_at", "when readers could see it"),
+    CheckConstraint("layer IN ('symbols', 'portfolios')", name="layer"),
+)
+
+batch_failure_log: Final = Table(
+    "batch_failure_log",
+    metadata,
+    Column("batch_type", Text, primary_key=True, comment="the asset that met it"),
+    day_key("batch_date"),
+    Column("item", Text, primary_key=True, comment="symbol, portfolio id or session"),
+    Column("attempt", Integer, primary_key=True),
+    words("reason", "machine-readable word", nullable=False),
+    words("detail", "for a person"),
+    stamped("logged_at", "when it was logged"),
+)

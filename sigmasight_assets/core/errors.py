@@ -1,0 +1,49 @@
+"""The few errors that cross rooms. Each carries the values a person needs to act on it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+
+class SigmaSightError(Exception):
+    """Base of every error that is reported to a person as one line."""
+
+
+class ConfigurationError(SigmaSightError):
+    """A setting or argument is unusable; the message names it and its legal values."""
+
+
+class DatabaseUnavailable(SigmaSightError):
+    """The database could not be reached, started or migrated."""
+
+
+class PriceFileUnreadable(SigmaSightError):
+    """A configured price file or folder is missing or is not what it should be."""
+
+
+class SessionNotComplete(SigmaSightError):
+    """A session was asked for before its own close."""
+
+    def __init__(self, session: date, available_at: datetime) -> None:
+        self.session = session
+        self.available_at = available_at
+        super().__init__(
+            f"session {session} is not complete: it is available after {available_at.isoformat()}"
+        )
+
+
+class NotASession(SigmaSightError):
+    """A day on which the NYSE does not trade was asked for as a session."""
+
+    def __init__(self, day: date, before: date, after: date) -> None:
+        self.day, self.before, self.after = day, before, after
+        super().__init__(f"{day} is not an NYSE session; the nearest are {before} and {after}")
+
+
+class StaleEpoch(SigmaSightError):
+    """A newer run has claimed the session: this run's writes are refused."""
+
+    def __init__(self, layer: str, session: date, held: int, current: int) -> None:
+        super().__init__(
+            f"{layer} {session}: epoch {held} was overtaken by {current}; nothing was written"
+        )

@@ -1,0 +1,1 @@
+"""Price sources behind one protocol, and the rules by which a price is refused or flagged."""

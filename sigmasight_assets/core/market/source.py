@@ -1,0 +1,83 @@
+"""The protocol every price source speaks: many symbols and a range of sessions per call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Outcome(StrEnum):
+    """What became of one symbol in one call."""
+
+    ROWS = "rows"
+    NO_DATA = "no_data"
+    RATE_LIMITED = "rate_limited"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class PriceBars:
+    """Daily bars of many symbols as arrays of equal length, sorted by symbol and date.
+
+    symbol: indices into `symbols`, int32. date: datetime64[D]. Prices are float64 USD, NaN where
+    the source has no such column or value. volume: float64 shares, NaN where unknown.
+    close is split-adjusted, adj_close split- and dividend-adjusted.
+    """
+
+    symbols: tuple[str, ...]
+    symbol: NDArray[np.int32]
+    date: NDArray[np.datetime64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    adj_close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+
+@dataclass(frozen=True)
+class RejectedBar:
+    """One bar that was refused, and why."""
+
+    symbol: str
+    date: date
+    reason: str
+
+
+@dataclass(frozen=True)
+class PriceAnswer:
+    """What a source said: bars, and an outcome for every symbol that was asked for.
+
+    A symbol with some good and some refused bars has outcome ROWS; its refused bars are listed.
+    single_series: symbols for which the source has only one of close and adj_close, so that
+    the one given serves both.
+    """
+
+    source: str
+    bars: PriceBars
+    outcomes: Mapping[str, Outcome]
+    rejected: tuple[RejectedBar, ...] = ()
+    single_series: frozenset[str] = frozenset()
+
+
+class PriceSource(Protocol):
+    """Where daily prices come from."""
+
+    name: str
+
+    def fetch(self, symbols: Sequence[str], first: date, last: date) -> PriceAnswer:
+        """Bars of the symbols for the sessions from first to last, both included."""
+        ...
+
+    def listed_symbols(self) -> tuple[str, ...]:
+        """Symbols this source offers by itself (a file's contents); empty if unbounded."""
+        ...

@@ -1,0 +1,1 @@
+"""Calculations: arrays in, arrays out. No database, network, clock or environment here."""
