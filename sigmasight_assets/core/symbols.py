@@ -9,19 +9,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
+from sigmasight_assets.core.factors import PROXIES
+
 MAX_LENGTH: Final = 21
 
-MARKET_PROXY: Final = "SPY"
-RATES_PROXY: Final = "TLT"
-STYLE_PROXIES: Final = {
-    "Value": "VTV",
-    "Growth": "VUG",
-    "Momentum": "MTUM",
-    "Quality": "QUAL",
-    "Size": "IWM",
-    "Low Volatility": "USMV",
-}
-FACTOR_PROXIES: Final = (MARKET_PROXY, RATES_PROXY, *STYLE_PROXIES.values())
 BENCHMARKS: Final = ("SPY", "QQQ")
 
 _OCC = re.compile(r"([A-Z0-9]{1,6})(\d{6})([CP])(\d{8})")
@@ -105,7 +96,7 @@ def canonical(symbol: str) -> str:
 
 def always_in_universe() -> tuple[str, ...]:
     """Factor proxies and benchmarks: needed every night whoever holds them."""
-    return tuple(sorted({*FACTOR_PROXIES, *BENCHMARKS}))
+    return tuple(sorted({*PROXIES, *BENCHMARKS}))
 
 
 def sorted_symbols(symbols: Iterable[str]) -> tuple[str, ...]:

@@ -49,11 +49,12 @@ class PricePanel:
             raise KeyError(f"session {session} is not in the panel")
         return found
 
-    def columns_of(self, symbols: NDArray[Any] | tuple[str, ...]) -> NDArray[np.int64]:
-        """The column of each symbol, -1 where the panel does not hold it."""
-        wanted = np.asarray(symbols, dtype=str)
-        known = np.asarray(self.symbols, dtype=str)
-        if not len(known):
-            return np.full(len(wanted), -1, dtype=np.int64)
-        found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return np.where(known[found] == wanted, found, -1).astype(np.int64)
+
+def locate(symbols: tuple[str, ...], wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """The index in sorted `symbols` of each wanted symbol, -1 where absent. Shape of `wanted`."""
+    known = np.asarray(symbols, dtype=str)
+    asked = np.asarray(wanted, dtype=str)
+    if not len(known):
+        return np.full(len(asked), -1, dtype=np.int64)
+    found = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    return np.where(known[found] == asked, found, -1).astype(np.int64)

@@ -40,9 +40,7 @@ portfolios: Final = Table(
     words("account_name", "unique for its user", nullable=False),
     usd("starting_equity", "NAV at inception", nullable=False),
     Column("inception_date", Date, nullable=False, comment="a session"),
-    Column(
-        "stale_from", Date, comment="first session whose stored rows a later change can alter"
-    ),
+    Column("stale_from", Date, comment="first session whose stored rows a later change can alter"),
     Column("display_order", BigInteger, Identity(), comment="order in lists"),
     stamped("created_at", "when it was made"),
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
@@ -63,8 +61,13 @@ positions: Final = Table(
     Column("entry_date", Date, nullable=False),
     usd("exit_price", "per share or contract unit"),
     Column("exit_date", Date),
-    Column("recorded_on", Date, nullable=False, server_default=func.current_date(),
-           comment="the day entry figures were recorded: splits after it apply to them"),
+    Column(
+        "recorded_on",
+        Date,
+        nullable=False,
+        server_default=func.current_date(),
+        comment="the day entry figures were recorded: splits after it apply to them",
+    ),
     Column("exit_recorded_on", Date, comment="the same for the exit price"),
     words("underlying_symbol", "of an option"),
     Column("strike_price", Numeric(20, 6), comment="USD, of an option"),
@@ -75,14 +78,13 @@ positions: Final = Table(
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
     CheckConstraint("quantity <> 0 AND quantity <> 'NaN'", name="quantity"),
     CheckConstraint("entry_price >= 0", name="entry_price"),
-    CheckConstraint("exit_date IS NULL OR (exit_price IS NOT NULL AND exit_date >= entry_date)",
-                    name="exit"),
+    CheckConstraint(
+        "exit_date IS NULL OR (exit_price IS NOT NULL AND exit_date >= entry_date)", name="exit"
+    ),
     CheckConstraint(
         "position_type IN ('LONG', 'SHORT', 'LC', 'LP', 'SC', 'SP')", name="position_type"
     ),
-    CheckConstraint(
-        "(quantity > 0) = (position_type IN ('LONG', 'LC', 'LP'))", name="side"
-    ),
+    CheckConstraint("(quantity > 0) = (position_type IN ('LONG', 'LC', 'LP'))", name="side"),
     CheckConstraint(
         "investment_class IN ('PUBLIC', 'OPTIONS', 'PRIVATE')", name="investment_class"
     ),

@@ -15,7 +15,7 @@ from sigmasight_assets.core.db.tables.base import (
     usd,
     words,
 )
-from sigmasight_assets.core.db.tables.symbols import BETA_COLUMNS
+from sigmasight_assets.core.factors import BETA_COLUMNS
 
 
 def _count(name: str, comment: str) -> Column[Any]:
@@ -177,7 +177,9 @@ market_risk_scenarios: Final = Table(
     "market_risk_scenarios",
     metadata,
     id_key("portfolio_id", "portfolios.id"),
-    Column("scenario", Text(collation="C"), primary_key=True, comment="market_up_5, rates_up_100bp"),
+    Column(
+        "scenario", Text(collation="C"), primary_key=True, comment="market_up_5, rates_up_100bp"
+    ),
     day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),
     usd("correlated_pnl", "through joint betas and conditional proxy moves"),

@@ -15,6 +15,7 @@ from sigmasight_assets.core.db.tables.base import (
     symbol_key,
     words,
 )
+from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS
 
 symbol_universe: Final = Table(
     "symbol_universe",
@@ -101,30 +102,6 @@ price_warnings: Final = Table(
     number("value", "the price ratio of a jump, the number of equal closes", nullable=False),
 )
 
-BETA_COLUMNS: Final = (
-    "market_beta",
-    "ir_beta",
-    "momentum_beta",
-    "value_beta",
-    "growth_beta",
-    "size_beta",
-    "quality_beta",
-    "low_volatility_beta",
-    "growth_value_spread",
-    "momentum_spread",
-    "size_spread",
-    "quality_spread",
-)
-JOINT_COLUMNS: Final = (
-    "joint_market",
-    "joint_rates",
-    "joint_value",
-    "joint_growth",
-    "joint_momentum",
-    "joint_quality",
-    "joint_size",
-    "joint_low_volatility",
-)
 R_SQUARED_COLUMNS: Final = (
     "market_r_squared",
     "ir_r_squared",
