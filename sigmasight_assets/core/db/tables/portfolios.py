@@ -177,9 +177,7 @@ market_risk_scenarios: Final = Table(
     "market_risk_scenarios",
     metadata,
     id_key("portfolio_id", "portfolios.id"),
-    Column(
-        "scenario", Text(collation="C"), primary_key=True, comment="market_up_5, rates_up_100bp"
-    ),
+    Column("scenario", Text(collation="C"), primary_key=True, comment="such as rates_up_100bp"),
     day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),
     usd("correlated_pnl", "through joint betas and conditional proxy moves"),

@@ -1,0 +1,1 @@
+"""Tests of the rooms that run without Dagster and FastAPI."""
