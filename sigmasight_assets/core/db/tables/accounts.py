@@ -41,6 +41,13 @@ portfolios: Final = Table(
     usd("starting_equity", "NAV at inception", nullable=False),
     Column("inception_date", Date, nullable=False, comment="a session"),
     Column("stale_from", Date, comment="first session whose stored rows a later change can alter"),
+    Column(
+        "data_version",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="grows with every change of what the owner states",
+    ),
     Column("display_order", BigInteger, Identity(), comment="order in lists"),
     stamped("created_at", "when it was made"),
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),

@@ -45,9 +45,18 @@ USD: Final = DOMAIN("usd", Numeric(20, 6), check=text("VALUE <> 'NaN'"), metadat
 """Money in USD, rounded once, to 6 decimals, when it is stored."""
 
 
+OUTSIDE_CHECKSUM: Final = {"checksum": False}
+"""Column info of what may differ between two runs: timestamps and fields copied from profiles."""
+
+
 def number(name: str, comment: str, nullable: bool = True) -> Column[Any]:
     """A finite double precision column."""
     return Column(name, FINITE, nullable=nullable, comment=comment)
+
+
+def copied(name: str, comment: str) -> Column[Any]:
+    """A number copied from a profile when the session was the latest; outside the checksum."""
+    return Column(name, FINITE, comment=comment, info=OUTSIDE_CHECKSUM)
 
 
 def usd(name: str, comment: str, nullable: bool = True) -> Column[Any]:
@@ -77,6 +86,15 @@ def id_key(name: str, target: str | None = None) -> Column[Any]:
     return Column(name, Uuid, *reference, primary_key=True, server_default=default)
 
 
+def derived_id(name: str) -> Column[Any]:
+    """An id in the key of a computed table.
+
+    No foreign key: rows are derived and recomputable, checking each against its parent took as
+    long as writing it, and its row locks would make a refresh wait for a user's edit.
+    """
+    return Column(name, Uuid, primary_key=True)
+
+
 def document(name: str, comment: str, nullable: bool = True) -> Column[Any]:
     """A JSONB column; JSONB itself refuses NaN."""
     return Column(name, JSONB, nullable=nullable, comment=comment)
@@ -90,4 +108,5 @@ def stamped(name: str, comment: str) -> Column[Any]:
         nullable=False,
         server_default=func.clock_timestamp(),
         comment=comment,
+        info=OUTSIDE_CHECKSUM,
     )

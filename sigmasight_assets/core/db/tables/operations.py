@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Sequence, Table, Text
 
 from sigmasight_assets.core.db.tables.base import day_key, metadata, stamped, words
 
@@ -18,6 +18,8 @@ session_epochs: Final = Table(
     stamped("claimed_at", "when it was claimed"),
     Index(None, "layer", "session", "run_id", unique=True),
 )
+
+data_version: Final = Sequence("data_version", metadata=metadata)
 
 written_slices: Final = Table(
     "written_slices",

@@ -7,9 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Integer, Table, Text, Uuid
 
 from sigmasight_assets.core.db.tables.base import (
+    copied,
     day_key,
+    derived_id,
     document,
-    id_key,
     metadata,
     number,
     usd,
@@ -25,7 +26,7 @@ def _count(name: str, comment: str) -> Column[Any]:
 portfolio_snapshots: Final = Table(
     "portfolio_snapshots",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     day_key("snapshot_date"),
     usd("net_asset_value", "cash + market value of every open lot", nullable=False),
     usd("total_value", "= net_asset_value", nullable=False),
@@ -63,8 +64,8 @@ portfolio_snapshots: Final = Table(
     number("volatility_percentile", "fraction of the rolling values below the current one"),
     _count("volatility_percentile_observations", "rolling values compared with"),
     number("beta_calculated_90d", "sum of weight x market_beta, uncovered as 0"),
-    number("beta_provider_1y", "sum of weight x provider_beta, uncovered as 0"),
-    number("beta_provider_coverage_pct", "0-100 of gross; outside the checksum"),
+    copied("beta_provider_1y", "sum of weight x provider_beta, uncovered as 0"),
+    copied("beta_provider_coverage_pct", "0-100 of gross"),
     document("sector_exposure", "{sector: {net, gross}} as fractions of NAV"),
     number("coverage_pct", "0-100, gross value with a market beta"),
     number("private_allocation_pct", "0-100 of NAV"),
@@ -78,7 +79,7 @@ portfolio_snapshots: Final = Table(
 factor_exposures: Final = Table(
     "factor_exposures",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     Column("factor_name", Text, primary_key=True),
     day_key("calculation_date"),
     number("exposure_value", "sum of MV/NAV x beta"),
@@ -92,7 +93,7 @@ factor_exposures: Final = Table(
 position_factor_exposures: Final = Table(
     "position_factor_exposures",
     metadata,
-    id_key("position_id", "positions.id"),
+    derived_id("position_id"),
     day_key("calculation_date"),
     Column("portfolio_id", Uuid, nullable=False),
     number("weight", "MV / NAV, signed"),
@@ -104,7 +105,7 @@ position_factor_exposures: Final = Table(
 correlation_calculations: Final = Table(
     "correlation_calculations",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     day_key("calculation_date"),
     number("overall_correlation", "0-1, gross weighted mean |rho| of known pairs"),
     number("signed_correlation", "gross weighted mean rho, sign flipped for shorts"),
@@ -122,7 +123,7 @@ correlation_calculations: Final = Table(
 correlation_matrices: Final = Table(
     "correlation_matrices",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     day_key("calculation_date"),
     document("symbols", "[n], sorted", nullable=False),
     document("correlations", "[n(n-1)/2], upper triangle by rows, null = unknown", nullable=False),
@@ -159,7 +160,7 @@ stress_scenario_moves: Final = Table(
 stress_test_results: Final = Table(
     "stress_test_results",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     Column("scenario_id", Text(collation="C"), primary_key=True),
     day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),
@@ -176,7 +177,7 @@ stress_test_results: Final = Table(
 market_risk_scenarios: Final = Table(
     "market_risk_scenarios",
     metadata,
-    id_key("portfolio_id", "portfolios.id"),
+    derived_id("portfolio_id"),
     Column("scenario", Text(collation="C"), primary_key=True, comment="such as rates_up_100bp"),
     day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),

@@ -8,6 +8,8 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Integer, T
 
 from sigmasight_assets.core.db.tables.base import (
     FINITE,
+    OUTSIDE_CHECKSUM,
+    copied,
     day_key,
     metadata,
     number,
@@ -127,7 +129,7 @@ symbol_factor_exposures: Final = Table(
     day_key("calculation_date"),
     *(number(name, "return per unit of factor return, clipped to +-5") for name in BETA_COLUMNS),
     *(number(name, "joint regression, clipped to +-10") for name in JOINT_COLUMNS),
-    number("provider_beta", "copied from company_profiles.beta; outside the checksum"),
+    copied("provider_beta", "company_profiles.beta"),
     *(number(name, "in sample, NULL where returns do not vary") for name in R_SQUARED_COLUMNS),
     number("residual_volatility", "annualised, of the joint model"),
     Column("observations_90", Integer, nullable=False, comment="returns shared with SPY"),
@@ -150,12 +152,12 @@ symbol_daily_metrics: Final = Table(
     ),
     number("realized_volatility_21d", "annualised fraction"),
     number("realized_volatility_63d", "annualised fraction"),
-    number("market_cap", "USD, copied from the profile; outside the checksum"),
-    number("pe_ratio", "copied from the profile; outside the checksum"),
-    words("company_name", "copied from the profile; outside the checksum"),
-    words("sector", "copied from the profile; outside the checksum"),
-    words("industry", "copied from the profile; outside the checksum"),
-    number("data_quality_score", "0-100: 30 price, 30 returns, 20 profile, 20 factors"),
+    copied("market_cap", "USD"),
+    copied("pe_ratio", "price over trailing earnings"),
+    Column("company_name", Text, comment="copied from the profile", info=OUTSIDE_CHECKSUM),
+    Column("sector", Text, comment="copied from the profile", info=OUTSIDE_CHECKSUM),
+    Column("industry", Text, comment="copied from the profile", info=OUTSIDE_CHECKSUM),
+    copied("data_quality_score", "0-100: 30 price, 30 returns, 20 profile, 20 factors"),
     Index(None, "metrics_date"),
 )
 

@@ -1,0 +1,1 @@
+"""Every SELECT, named by its question."""

@@ -1,0 +1,101 @@
+"""The one write path of computed tables: a session's slices, replaced in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import Connection, sql
+from sqlalchemy import Date, Table
+
+from sigmasight_assets.core.db.binary_copy import encode
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.epochs import (
+    Claim,
+    check_claim,
+    lock_slices,
+    publish_if_complete,
+    record_slice,
+)
+from sigmasight_assets.core.risk.panel import Columns
+
+
+@dataclass(frozen=True)
+class Slice:
+    """All rows of one table for one session, or those of some portfolios of it."""
+
+    table: Table
+    columns: Columns
+    portfolio_ids: Sequence[str] | None = None
+
+
+def write_session(
+    database: Database, claim: Claim, session: date, slices: Sequence[Slice]
+) -> Mapping[str, int]:
+    """Replace the slices of one session and publish it when its layer is complete.
+
+    One transaction: rows, the record of them and the publication appear together or not at all.
+    Returns rows written by table name.
+
+    Raises:
+        StaleEpoch: a later run holds the session; nothing was written.
+    """
+
+    def work(connection: Connection) -> Mapping[str, int]:
+        lock_slices(connection, [part.table.name for part in slices], session)
+        check_claim(connection, claim, [session])
+        written = {part.table.name: _replace(connection, session, part) for part in slices}
+        for part in slices:
+            rows = _stored_rows(connection, part, session, written[part.table.name])
+            record_slice(connection, claim, part.table.name, session, rows)
+        publish_if_complete(connection, claim, session)
+        return written
+
+    return database.transaction(work)
+
+
+def session_column(table: Table) -> str:
+    """The part of a table's natural key that is the session."""
+    (column,) = (key for key in table.primary_key.columns if isinstance(key.type, Date))
+    return str(column.name)
+
+
+def copy_rows(connection: Connection, target: str, table: Table, columns: Columns) -> None:
+    """COPY rows into `target`, a table with the columns of `table`."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(target), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        for chunk in encode(table, columns):
+            stream.write(chunk)
+
+
+def _replace(connection: Connection, session: date, part: Slice) -> int:
+    """Delete and insert: what no longer belongs to the session leaves with the same commit."""
+    condition = sql.SQL("{} = {}").format(
+        sql.Identifier(session_column(part.table)), sql.Literal(session)
+    )
+    if part.portfolio_ids is not None:
+        condition += sql.SQL(" AND portfolio_id = ANY({}::uuid[])").format(
+            sql.Literal(list(part.portfolio_ids))
+        )
+    connection.execute(
+        sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(part.table.name), condition)
+    )
+    rows = len(next(iter(part.columns.values())))
+    if rows:
+        copy_rows(connection, part.table.name, part.table, part.columns)
+    return rows
+
+
+def _stored_rows(connection: Connection, part: Slice, session: date, written: int) -> int:
+    """Rows of the whole slice, also when only some portfolios were replaced."""
+    if part.portfolio_ids is None:
+        return written
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
+        sql.Identifier(part.table.name), sql.Identifier(session_column(part.table))
+    )
+    found: tuple[Any, ...] | None = connection.execute(query, (session,)).fetchone()
+    return int(found[0]) if found else 0
