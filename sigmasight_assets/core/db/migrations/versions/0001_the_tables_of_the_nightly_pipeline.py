@@ -996,6 +996,12 @@ def upgrade() -> None:
             comment="earliest session the source has been asked for",
         ),
         sa.Column(
+            "asked_to",
+            sa.Date(),
+            nullable=True,
+            comment="latest session the source has been asked for",
+        ),
+        sa.Column(
             "history_from",
             sa.Date(),
             nullable=True,
@@ -1017,7 +1023,13 @@ def upgrade() -> None:
         sa.Column(
             "last_factor_date", sa.Date(), nullable=True, comment="last session with stored factors"
         ),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "attempts",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="fetches without data in a row",
+        ),
         sa.Column(
             "error_message",
             sa.Text(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from psycopg import Connection, sql
 from sqlalchemy import Date, Table
@@ -37,7 +36,8 @@ def write_session(
     """Replace the slices of one session and publish it when its layer is complete.
 
     One transaction: rows, the record of them and the publication appear together or not at all.
-    Returns rows written by table name.
+    Slices of some portfolios alone never complete a session, but a session that is complete is
+    published anew, so that readers notice. Returns rows written by table name.
 
     Raises:
         StaleEpoch: a later run holds the session; nothing was written.
@@ -48,8 +48,8 @@ def write_session(
         check_claim(connection, claim, [session])
         written = {part.table.name: _replace(connection, session, part) for part in slices}
         for part in slices:
-            rows = _stored_rows(connection, part, session, written[part.table.name])
-            record_slice(connection, claim, part.table.name, session, rows)
+            if part.portfolio_ids is None:
+                record_slice(connection, claim, part.table.name, session, written[part.table.name])
         publish_if_complete(connection, claim, session)
         return written
 
@@ -88,14 +88,3 @@ def _replace(connection: Connection, session: date, part: Slice) -> int:
     if rows:
         copy_rows(connection, part.table.name, part.table, part.columns)
     return rows
-
-
-def _stored_rows(connection: Connection, part: Slice, session: date, written: int) -> int:
-    """Rows of the whole slice, also when only some portfolios were replaced."""
-    if part.portfolio_ids is None:
-        return written
-    query = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
-        sql.Identifier(part.table.name), sql.Identifier(session_column(part.table))
-    )
-    found: tuple[Any, ...] | None = connection.execute(query, (session,)).fetchone()
-    return int(found[0]) if found else 0

@@ -1,0 +1,78 @@
+"""The calculated tables of the symbol layer, written together: a reader never sees half of them.
+
+One multi-asset rather than three assets, because a session of the layer is published by one
+transaction. Any of its tables can still be materialized alone.
+"""
+
+from collections.abc import Iterator
+
+from dagster import AssetExecutionContext, AssetSpec, MaterializeResult, multi_asset
+
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.epochs import Layer, claim_sessions
+from sigmasight_assets.core.nightly.symbols import ASSET_TABLES, SymbolSession, refresh_symbols
+from sigmasight_assets.metadata import layer_spec, results, session_metadata
+from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.resources import Platform
+
+SPECS: list[AssetSpec] = [
+    layer_spec(
+        "symbol_factor_exposures",
+        group="symbols",
+        deps=["market_data_cache"],
+        description=(
+            "Market, rate, style, spread and joint betas of every symbol, with their fit, sample "
+            "and the reason where there are none. Methodology, section 3; "
+            "formula: core/risk/symbol_factor_exposures.py."
+        ),
+    ),
+    layer_spec(
+        "symbol_daily_metrics",
+        group="symbols",
+        deps=["market_data_cache"],
+        description=(
+            "Price, returns, realized volatility and data quality of every symbol. "
+            "Methodology, section 3; formula: core/risk/symbol_daily_metrics.py."
+        ),
+    ),
+    layer_spec(
+        "factor_covariances",
+        group="symbols",
+        deps=["market_data_cache"],
+        description=(
+            "How the eight factor proxies move together (also factor_correlations and "
+            "factor_market_slopes). Methodology, section 8; "
+            "formula: core/risk/factor_covariances.py."
+        ),
+    ),
+]
+
+
+@multi_asset(
+    name="symbol_layer",
+    specs=SPECS,
+    partitions_def=SESSIONS,
+    backfill_policy=SINGLE_RUN,
+    can_subset=True,
+)
+def symbol_layer(
+    context: AssetExecutionContext, platform: Platform
+) -> Iterator[MaterializeResult[None]]:
+    """Read prices once, then compute and write session by session."""
+    selected = {key.path[-1] for key in context.selected_asset_keys}
+    days = platform.completed(context.partition_keys)
+    database = platform.database()
+    claim = database.transaction(
+        lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run_id)
+    )
+    latest = sessions.latest_completed(platform.now())
+    for done in refresh_symbols(database, claim, days, latest, selected):
+        session_metadata(context, ASSET_TABLES, selected, done.session, done.rows, _figures(done))
+    yield from results(ASSET_TABLES, selected)
+
+
+def _figures(done: SymbolSession) -> dict[str, float]:
+    return {
+        "seconds": round(done.seconds, 3),
+        "market beta coverage": round(done.market_beta_coverage, 4),
+    }

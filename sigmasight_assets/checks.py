@@ -1,0 +1,155 @@
+"""Asset checks: is what the tables hold complete, fresh and consistent with itself.
+
+A run of a range records one evaluation without a partition, so each check looks at all sessions
+of its run and reports the worst.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    asset_check,
+)
+
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.read.prices import last_stored_session
+from sigmasight_assets.core.db.read.quality import (
+    Coverage,
+    beta_coverage,
+    nav_breaks,
+    price_coverage,
+)
+from sigmasight_assets.core.nightly.stress_sanity import stress_breaks
+from sigmasight_assets.ranges import sessions_of_run
+from sigmasight_assets.resources import Platform
+
+BELONGS_WINDOW: Final = 20
+BLOCKS_BELOW: Final = 0.5
+WARNS_BELOW: Final = 0.9
+STALE_AFTER: Final = 1
+
+
+@asset_check(
+    asset="market_data_cache",
+    name="price_coverage",
+    blocking=True,
+    description="Symbols priced on each session: below 50 % stops the night, below 90 % warns.",
+)
+def price_coverage_check(
+    context: AssetCheckExecutionContext, platform: Platform
+) -> AssetCheckResult:
+    """Expected symbols x sessions against stored ones."""
+    days = _days(context, platform)
+    earliest = [sessions.offset(day, 1 - BELONGS_WINDOW) for day in days]
+    with platform.database().connection() as connection:
+        return _coverage_result(price_coverage(connection, days, earliest), "priced")
+
+
+@asset_check(
+    asset="market_data_cache",
+    name="price_staleness",
+    description="Sessions between the newest stored price and the latest completed session.",
+)
+def price_staleness_check(
+    context: AssetCheckExecutionContext, platform: Platform
+) -> AssetCheckResult:
+    """A backfill of old sessions alone leaves the newest prices where they are: it warns."""
+    latest = sessions.latest_completed(platform.now())
+    with platform.database().connection() as connection:
+        newest = last_stored_session(connection)
+    behind = len(sessions.between(newest, latest)) - 1 if newest else None
+    context.log.info("newest price %s, latest session %s", newest, latest)
+    return AssetCheckResult(
+        passed=behind is not None and behind <= STALE_AFTER,
+        severity=AssetCheckSeverity.WARN,
+        description=f"the newest price is of {newest}; the latest session is {latest}",
+        metadata={} if behind is None else {"sessions behind": behind},
+    )
+
+
+@asset_check(
+    asset="symbol_factor_exposures",
+    name="beta_coverage",
+    description="Symbols with a market beta on each session; below 90 % warns.",
+)
+def beta_coverage_check(
+    context: AssetCheckExecutionContext, platform: Platform
+) -> AssetCheckResult:
+    """New listings have no beta yet; a session without any has lost its benchmark."""
+    with platform.database().connection() as connection:
+        return _coverage_result(
+            beta_coverage(connection, _days(context, platform)), "with a market beta"
+        )
+
+
+@asset_check(
+    asset="portfolio_snapshots",
+    name="nav_identity",
+    description="NAV_t - NAV_{t-1} = daily_pnl + capital_flow, to the cent.",
+)
+def nav_identity_check(context: AssetCheckExecutionContext, platform: Platform) -> AssetCheckResult:
+    """For every stored pair of consecutive sessions that the run touched."""
+    days = _days(context, platform)
+    with platform.database().connection() as connection:
+        breaks = nav_breaks(connection, days, [sessions.offset(day, -1) for day in days])
+    worst = max(breaks, key=lambda found: abs(found.usd), default=None)
+    return AssetCheckResult(
+        passed=not breaks,
+        severity=AssetCheckSeverity.ERROR,
+        description="NAV, P&L and flows agree"
+        if worst is None
+        else f"{worst.portfolio_id} on {worst.session}: {worst.usd:.6f} USD unexplained",
+        metadata={"breaks": len(breaks)},
+    )
+
+
+@asset_check(
+    asset="stress_test_results",
+    name="stress_sanity",
+    description="Books of one fund must answer to scenarios as the methodology says (section 8).",
+)
+def stress_sanity_check(
+    context: AssetCheckExecutionContext, platform: Platform
+) -> AssetCheckResult:
+    """All SPY, all TLT, all VTV, and long against short."""
+    days = _days(context, platform)
+    breaks = stress_breaks(platform.database(), days, platform.rates())
+    return AssetCheckResult(
+        passed=not breaks,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(breaks[:5]) if breaks else "every sanity check holds",
+        metadata={"sessions": len(days), "breaks": len(breaks)},
+    )
+
+
+CHECKS: Final = [
+    price_coverage_check,
+    price_staleness_check,
+    beta_coverage_check,
+    nav_identity_check,
+    stress_sanity_check,
+]
+
+
+def _days(context: AssetCheckExecutionContext, platform: Platform) -> list[date]:
+    """The sessions of the run; for a check launched alone, the latest completed one."""
+    days = sessions_of_run(context.run.tags)
+    return days or [sessions.latest_completed(platform.now())]
+
+
+def _coverage_result(coverage: Sequence[Coverage], what: str) -> AssetCheckResult:
+    worst = min(coverage, key=lambda found: found.share)
+    return AssetCheckResult(
+        passed=worst.share >= WARNS_BELOW,
+        severity=AssetCheckSeverity.ERROR
+        if worst.share < BLOCKS_BELOW
+        else AssetCheckSeverity.WARN,
+        description=(
+            f"{worst.session}: {worst.found} of {worst.expected} symbols {what} ({worst.share:.1%})"
+        ),
+        metadata={"worst share": worst.share, "sessions": len(coverage)},
+    )

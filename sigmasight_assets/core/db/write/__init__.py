@@ -1,0 +1,1 @@
+"""Every write, each a whole transaction that can be done twice."""

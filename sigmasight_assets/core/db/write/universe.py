@@ -1,0 +1,107 @@
+"""Symbols enter the universe and are seen in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+from psycopg import Connection
+
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.symbols import always_in_universe, canonical, classify
+
+ENTER: Final = """
+    INSERT INTO symbol_universe
+        (symbol, investment_class, status, first_seen_date, last_seen_date, requested_by)
+    SELECT symbol, investment_class, 'active', %(first)s, %(last)s, requested_by
+    FROM unnest(%(symbols)s::text[], %(classes)s::text[], %(reasons)s::text[])
+        AS wanted (symbol, investment_class, requested_by)
+    ORDER BY symbol COLLATE "C"
+    ON CONFLICT (symbol) DO UPDATE SET
+        first_seen_date = LEAST(symbol_universe.first_seen_date, excluded.first_seen_date),
+        last_seen_date = GREATEST(symbol_universe.last_seen_date, excluded.last_seen_date)
+"""
+
+HELD: Final = """
+    SELECT DISTINCT p.symbol, coalesce(p.investment_class, 'PUBLIC'), 'position'
+    FROM positions p JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
+    WHERE p.deleted_at IS NULL AND p.investment_class IS DISTINCT FROM 'PRIVATE'
+      AND p.entry_date <= %(last)s AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
+    UNION
+    SELECT DISTINCT p.underlying_symbol, 'PUBLIC', 'underlying'
+    FROM positions p JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
+    WHERE p.deleted_at IS NULL AND p.underlying_symbol IS NOT NULL
+      AND p.entry_date <= %(last)s AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
+"""
+
+SEEN: Final = """
+    UPDATE symbol_universe SET
+        first_seen_date = LEAST(first_seen_date, %(first)s),
+        last_seen_date = GREATEST(last_seen_date, %(last)s)
+    WHERE symbol IN (
+        SELECT symbol FROM symbol_universe WHERE status = 'active' ORDER BY symbol FOR UPDATE)
+"""
+
+FACTORED: Final = """
+    UPDATE symbol_universe u SET last_factor_date = GREATEST(u.last_factor_date, latest.day)
+    FROM (
+        SELECT symbol, max(calculation_date) AS day FROM symbol_factor_exposures
+        WHERE calculation_date BETWEEN %(first)s AND %(last)s AND market_beta IS NOT NULL
+        GROUP BY symbol ORDER BY symbol
+    ) AS latest
+    WHERE u.symbol = latest.symbol AND u.last_factor_date IS DISTINCT FROM latest.day
+"""
+
+COUNTS: Final = """
+    SELECT status || ' ' || investment_class, count(*)
+    FROM symbol_universe GROUP BY 1 ORDER BY 1
+"""
+
+
+def gather_universe(database: Database, first: date, last: date) -> dict[str, int]:
+    """Bring in every symbol that the sessions from first to last need.
+
+    Held symbols, underlyings and contracts of options, factor proxies and benchmarks enter;
+    whatever is active already is marked as seen. Returns counts by status and class.
+    """
+
+    def work(connection: Connection) -> dict[str, int]:
+        wanted = dict.fromkeys(always_in_universe(), ("PUBLIC", "proxy"))
+        for symbol, investment_class, reason in connection.execute(HELD, {"last": last}):
+            wanted.setdefault(symbol, (investment_class, reason))
+        _enter(connection, wanted, first, last)
+        connection.execute(SEEN, {"first": first, "last": last})
+        return dict(connection.execute(COUNTS).fetchall())
+
+    return database.transaction(work)
+
+
+def note_factors(database: Database, first: date, last: date) -> None:
+    """Record up to which session each symbol has factors, once a run."""
+    days = {"first": first, "last": last}
+    database.transaction(lambda connection: connection.execute(FACTORED, days))
+
+
+def add_symbols(database: Database, symbols: Iterable[str], seen: date, reason: str) -> int:
+    """Make symbols part of every night from now on; returns how many were given."""
+    wanted = {canonical(symbol): (str(classify(symbol)), reason) for symbol in symbols}
+    wanted = {symbol: kind for symbol, kind in wanted.items() if kind[0] != "PRIVATE"}
+    database.transaction(lambda connection: _enter(connection, wanted, seen, seen))
+    return len(wanted)
+
+
+def _enter(
+    connection: Connection, wanted: dict[str, tuple[str, str]], first: date, last: date
+) -> None:
+    symbols = sorted(wanted)
+    connection.execute(
+        ENTER,
+        {
+            "first": first,
+            "last": last,
+            "symbols": symbols,
+            "classes": [wanted[symbol][0] for symbol in symbols],
+            "reasons": [wanted[symbol][1] for symbol in symbols],
+        },
+    )

@@ -1,0 +1,1 @@
+"""The five demo portfolios, for the demo profile alone."""

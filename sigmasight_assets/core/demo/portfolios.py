@@ -1,0 +1,104 @@
+"""The demo accounts as they are at a given time, on a given price source."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import numpy as np
+
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.write.accounts import Account, Position
+from sigmasight_assets.core.market.source import PriceSource
+from sigmasight_assets.core.symbols import OptionContract, occ_symbol, option_contract
+
+FOLDER: Final = Path(__file__).parent
+LEAST_LIFE: Final = timedelta(days=183)
+
+
+def demo_accounts(source: PriceSource, first: date, last: date) -> list[Account]:
+    """The demo accounts for a run of the sessions from first to last.
+
+    They open on 2025-07-01, or with the first session of a run that ends before. Entry prices
+    are the source's closes of that session; where it has none, those of the file. Options that
+    end within half a year of `last` are rolled to a later listed expiry, at the same strike.
+    """
+    heads = tomllib.loads((FOLDER / "demo_portfolios.toml").read_text())
+    inception = sessions.on_or_after(heads["inception_date"])
+    if inception > last:
+        inception = first
+    rows = _rows(last)
+    prices = _closes(source, sorted({row["symbol"] for row in rows}), inception)
+    held: dict[str, list[Position]] = defaultdict(list)
+    for row in rows:
+        held[row["portfolio_name"]].append(_position(row, inception, prices))
+    return [
+        Account(
+            portfolio_id=UUID(head["id"]),
+            user_id=uuid5(NAMESPACE_URL, head["email"]),
+            email=head["email"],
+            full_name=head["owner"],
+            account_name=head["name"],
+            starting_equity=Decimal(head["starting_equity"]),
+            inception_date=inception,
+            positions=tuple(held[head["name"]]),
+        )
+        for head in heads["portfolios"]
+    ]
+
+
+def _rows(last: date) -> list[dict[str, str]]:
+    with (FOLDER / "demo_portfolios.csv").open(newline="") as file:
+        return [_rolled(row, last) for row in csv.DictReader(file)]
+
+
+def _rolled(row: dict[str, str], last: date) -> dict[str, str]:
+    """An option that lives long enough, on the same underlying at the same strike."""
+    contract = option_contract(row["symbol"])
+    if contract is None or contract.expiration >= last + LEAST_LIFE:
+        return row
+    expiration = third_friday(last + LEAST_LIFE)
+    symbol = occ_symbol(contract.root, expiration, contract.is_call, contract.strike)
+    return row | {"symbol": symbol, "expiration_date": expiration.isoformat()}
+
+
+def third_friday(after: date) -> date:
+    """The first third Friday of a month that is not before `after`: listed options end then."""
+    first_of_month = after.replace(day=1)
+    friday = first_of_month + timedelta(days=(4 - first_of_month.weekday()) % 7 + 14)
+    if friday >= after:
+        return friday
+    return third_friday((first_of_month + timedelta(days=32)).replace(day=1))
+
+
+def _closes(source: PriceSource, symbols: list[str], session: date) -> Mapping[str, Decimal]:
+    bars = source.fetch(symbols, session, session).bars
+    return {
+        bars.symbols[number]: Decimal(repr(float(close)))
+        for number, close in zip(bars.symbol, bars.close, strict=True)
+        if np.isfinite(close)
+    }
+
+
+def _position(row: dict[str, str], inception: date, prices: Mapping[str, Decimal]) -> Position:
+    contract: OptionContract | None = option_contract(row["symbol"])
+    manual = row["market_value_manual"]
+    return Position(
+        position_id=uuid5(NAMESPACE_URL, f"{row['portfolio_name']}/{row['symbol']}"),
+        symbol=row["symbol"],
+        investment_class=row["investment_class"],
+        investment_subtype=row["investment_subtype"] or None,
+        position_type=row["position_type"],
+        quantity=Decimal(row["quantity"]),
+        entry_price=prices.get(row["symbol"], Decimal(row["entry_price"])),
+        entry_date=inception,
+        contract=contract,
+        market_value=Decimal(manual) if manual else None,
+    )

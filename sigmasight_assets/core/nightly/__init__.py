@@ -1,0 +1,1 @@
+"""A night's work without an orchestrator: read, calculate, write, session by session."""

@@ -1,0 +1,34 @@
+"""The code location: every asset, check, job, schedule and sensor, and what they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import Definitions, in_process_executor
+
+from sigmasight_assets.assets.market_data_cache import market_data_cache
+from sigmasight_assets.assets.portfolio_layer import portfolio_layer
+from sigmasight_assets.assets.symbol_layer import symbol_layer
+from sigmasight_assets.assets.symbol_universe import symbol_universe
+from sigmasight_assets.checks import CHECKS
+from sigmasight_assets.jobs import portfolio_refresh, symbol_batch
+from sigmasight_assets.resources import Platform
+from sigmasight_assets.schedules import nightly_schedule
+from sigmasight_assets.sensors import portfolio_refresh_overdue_sensor, portfolio_refresh_sensor
+
+
+def build_defs(resources: Mapping[str, Any] | None = None) -> Definitions:
+    """The code location, with other resources where a test needs them."""
+    return Definitions(
+        assets=[symbol_universe, market_data_cache, symbol_layer, portfolio_layer],
+        asset_checks=CHECKS,
+        jobs=[symbol_batch, portfolio_refresh],
+        schedules=[nightly_schedule],
+        sensors=[portfolio_refresh_sensor, portfolio_refresh_overdue_sensor],
+        resources={"platform": Platform(), **(resources or {})},
+        executor=in_process_executor,
+    )
+
+
+defs = build_defs()

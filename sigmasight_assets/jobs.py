@@ -1,0 +1,23 @@
+"""The two jobs of a night. In-process: a process per step costs more than most steps."""
+
+from __future__ import annotations
+
+from dagster import AssetSelection, define_asset_job, in_process_executor
+
+from sigmasight_assets.partitions import SESSIONS
+
+symbol_batch = define_asset_job(
+    "symbol_batch",
+    selection=AssetSelection.groups("symbols"),
+    partitions_def=SESSIONS,
+    executor_def=in_process_executor,
+    description="Prices in, symbol-layer tables out; the same work whatever the number of users.",
+)
+
+portfolio_refresh = define_asset_job(
+    "portfolio_refresh",
+    selection=AssetSelection.groups("portfolios"),
+    partitions_def=SESSIONS,
+    executor_def=in_process_executor,
+    description="Snapshots, exposures, correlations and stress tests of every portfolio.",
+)

@@ -1,0 +1,55 @@
+"""Thin shells over core: where the database is, where prices come from, what time it is."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from dagster import ConfigurableResource
+
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.locate import configured_database
+from sigmasight_assets.core.market.source import PriceSource
+from sigmasight_assets.core.market.sources import make_source
+from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
+from sigmasight_assets.core.settings import Settings, load_settings
+
+
+class Platform(ConfigurableResource):  # type: ignore[type-arg]
+    """What the assets stand on, read from the environment when a run starts.
+
+    Nothing is opened before it is asked for, so definitions load without a database.
+    """
+
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return load_settings()
+
+    def database(self) -> Database:
+        """The configured database, or the embedded one."""
+        return configured_database(self.settings())
+
+    def price_source(self) -> PriceSource:
+        """The configured price source."""
+        settings = self.settings()
+        return make_source(settings.source_name(), settings.price_files)
+
+    def rates(self) -> RateSensitivity:
+        """How TLT answers to yields."""
+        settings = self.settings()
+        return RateSensitivity(duration=settings.tlt_duration, convexity=settings.tlt_convexity)
+
+    def now(self) -> datetime:
+        """The present instant."""
+        return self.settings().clock()
+
+    def completed(self, partition_keys: Sequence[str]) -> list[date]:
+        """Partition keys as sessions, each refused unless its close has passed.
+
+        Raises:
+            SessionNotComplete: naming the instant at which the session will be available.
+        """
+        now = self.now()
+        return [
+            sessions.require_completed(date.fromisoformat(key), now)
+            for key in sorted(partition_keys)
+        ]

@@ -1,0 +1,60 @@
+"""The night: 21:00 New York, the session just completed and any that was missed."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+
+from dagster import (
+    DefaultScheduleStatus,
+    RunRequest,
+    ScheduleEvaluationContext,
+    SkipReason,
+    schedule,
+)
+
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.published import published
+from sigmasight_assets.jobs import symbol_batch
+from sigmasight_assets.partitions import NEW_YORK
+from sigmasight_assets.ranges import contiguous_ranges, range_tags
+from sigmasight_assets.resources import Platform
+
+NIGHTLY_CRON: Final = "0 21 * * 1-5"
+
+
+@schedule(
+    name="nightly_schedule",
+    job=symbol_batch,
+    cron_schedule=NIGHTLY_CRON,
+    execution_timezone="America/New_York",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description=(
+        "Materializes the session just completed and any earlier one that is missing; "
+        "skips holidays."
+    ),
+)
+def nightly_schedule(
+    context: ScheduleEvaluationContext, platform: Platform
+) -> Iterator[RunRequest | SkipReason]:
+    """One run per gap without a hole: usually just today."""
+    tick = context.scheduled_execution_time.astimezone(NEW_YORK)
+    session = tick.date()
+    if not sessions.is_session(session):
+        yield SkipReason(f"{session} is not an NYSE session: the exchange is closed")
+        return
+    for first, last in contiguous_ranges(missing_sessions(platform.database(), session)):
+        yield RunRequest(
+            run_key=f"symbol_batch {first} {last} at {tick.isoformat()}",
+            tags=range_tags(first, last),
+        )
+
+
+def missing_sessions(database: Database, session: date) -> list[date]:
+    """The session itself and the unpublished ones since the first that was ever published."""
+    with database.connection() as connection:
+        known = set(published(connection, Layer.SYMBOLS))
+    since = min(known, default=session)
+    expected = sessions.as_dates(sessions.between(min(since, session), session))
+    return [day for day in expected if day == session or day not in known]
