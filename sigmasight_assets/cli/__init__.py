@@ -1,0 +1,1 @@
+"""The `sigmasight` command: bring everything up, run or re-run sessions, reach the database."""

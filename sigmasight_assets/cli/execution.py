@@ -1,0 +1,41 @@
+"""Jobs run in this process, recorded in the Dagster instance like any other run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from dagster import DagsterInstance
+
+from sigmasight_assets.definitions import defs
+from sigmasight_assets.ranges import range_tags
+
+log = logging.getLogger(__name__)
+
+
+def run_job(
+    instance: DagsterInstance,
+    job_name: str,
+    first: date,
+    last: date,
+    config: Mapping[str, Any] | None = None,
+) -> bool:
+    """Run a job for the sessions from first to last as one run; whether it succeeded."""
+    result = defs.resolve_job_def(job_name).execute_in_process(
+        instance=instance,
+        tags=range_tags(first, last),
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "ops": dict(config or {}),
+        },
+        raise_on_error=False,
+    )
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            log.error("%s: %s", event.step_key, event.step_failure_data.error.to_string())
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            log.warning("%s %s: %s", check.severity.value, check.check_name, check.description)
+    return result.success

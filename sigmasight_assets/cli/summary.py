@@ -1,0 +1,33 @@
+"""A short table of results."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.read.summary import PortfolioSummary, portfolio_summaries
+
+
+def print_summary(database: Database) -> None:
+    """What the newest published session says of the first portfolios."""
+    with database.connection() as connection:
+        found = portfolio_summaries(connection)
+    if not found:
+        print("no portfolio has a published session yet")
+        return
+    print(f"\n{found[0].session}")
+    width = max(len(each.account_name) for each in found)
+    print(f"{'portfolio':{width}}  {'NAV':>14}  {'day P&L':>12}  {'beta':>6}  worst scenario")
+    for each in found:
+        print(f"{each.account_name:{width}}  {_line(each)}")
+    print()
+
+
+def _line(each: PortfolioSummary) -> str:
+    beta = "-" if each.market_beta is None else f"{each.market_beta:.2f}"
+    worst = "-" if each.worst_pnl is None else f"{each.worst_scenario} {_usd(each.worst_pnl)}"
+    return f"{_usd(each.net_asset_value):>14}  {_usd(each.daily_pnl):>12}  {beta:>6}  {worst}"
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount:,.0f}"
