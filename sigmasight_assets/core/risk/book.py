@@ -45,7 +45,7 @@ class Lots:
     entry_price, exit_price: USD per share or contract unit, exit NaN while open.
     entry_date, exit_date: datetime64[D], any day; exit NaT while open.
     recorded_on, exit_recorded_on: the day those figures were recorded (splits with an ex-date
-    after it apply); exit NaT while open.
+    after it apply); exit NaT while open, and where the exit was recorded with the entry.
     underlying: str, '' unless an option. strike: USD, NaN unless an option.
     expiration: datetime64[D], NaT unless an option. is_call: bool, False unless a call.
     """
