@@ -25,9 +25,10 @@ class Outcome(StrEnum):
 class PriceBars:
     """Daily bars of many symbols as arrays of equal length, sorted by symbol and date.
 
-    symbol: indices into `symbols`, int32. date: datetime64[D]. Prices are float64 USD, NaN where
-    the source has no such column or value. volume: float64 shares, NaN where unknown.
-    close is split-adjusted, adj_close split- and dividend-adjusted.
+    symbols: sorted, distinct; some may have no bar. symbol: indices into `symbols`, int32.
+    date: datetime64[D]. Prices are float64 USD, NaN where the source has no such column or
+    value. volume: float64 shares, NaN where unknown. close is split-adjusted, adj_close split-
+    and dividend-adjusted. Arrays may be read-only and may share memory.
     """
 
     symbols: tuple[str, ...]
@@ -46,7 +47,10 @@ class PriceBars:
 
 @dataclass(frozen=True)
 class RejectedBar:
-    """One bar that was refused, and why."""
+    """One bar that was refused, and why: a word of `screening`, or of the source.
+
+    date: the bar's own; where a file's row has none that can be read, the first one asked for.
+    """
 
     symbol: str
     date: date
@@ -58,8 +62,8 @@ class PriceAnswer:
     """What a source said: bars, and an outcome for every symbol that was asked for.
 
     A symbol with some good and some refused bars has outcome ROWS; its refused bars are listed.
-    single_series: symbols for which the source has only one of close and adj_close, so that
-    the one given serves both.
+    single_series: symbols for which the source has only one of close and adj_close, on whatever
+    date, so that the one given serves both.
     """
 
     source: str
@@ -75,9 +79,15 @@ class PriceSource(Protocol):
     name: str
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> PriceAnswer:
-        """Bars of the symbols for the sessions from first to last, both included."""
+        """Bars of the symbols for the sessions from first to last, both included.
+
+        The bars have passed `screening.screen`; `outcomes` has every symbol asked for.
+        """
         ...
 
     def listed_symbols(self) -> tuple[str, ...]:
-        """Symbols this source offers by itself (a file's contents); empty if unbounded."""
+        """Symbols this source offers by itself: a file's contents, the synthetic market's sample.
+
+        Empty if the source has no such list.
+        """
         ...
