@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     that cannot be reached.
     """
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("sigmasight_assets").setLevel(logging.INFO)
+    _show_progress()
     try:
         return _run(parsed)
     except SigmaSightError as error:
@@ -38,6 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nsigmasight: stopped", file=sys.stderr)
         return 130
+
+
+def _show_progress() -> None:
+    """Our own messages go to stderr; Dagster's, to its event log, where its UI shows them."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ours = logging.getLogger("sigmasight_assets")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -1,0 +1,37 @@
+# run: everything up, from nothing.  test: every test and check, without network.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SYNTHETIC := --source synthetic
+UP ?= $(SYNTHETIC)
+
+.PHONY: run test lint bench api-closure clean
+
+run: .venv/installed
+	$(BIN)/python -m sigmasight_assets.cli.main up $(UP)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/installed
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
+# The service must run without Dagster: an environment that holds its dependencies alone.
+api-closure:
+	$(PYTHON) -m venv .venv-api
+	.venv-api/bin/python -m pip install --quiet -c constraints.txt -e ".[api]" pytest httpx
+	.venv-api/bin/python -m pytest -p no:cacheprovider --noconftest sigmasight_assets_tests/api
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (a minute or two the first time)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[pipeline,api,dev]"
+	touch $@
+
+clean:
+	rm -rf .venv .venv-api
