@@ -47,3 +47,11 @@ class StaleEpoch(SigmaSightError):
         super().__init__(
             f"{layer} {session}: epoch {held} was overtaken by {current}; nothing was written"
         )
+
+
+class ScenarioFileInvalid(SigmaSightError):
+    """The stress scenario file breaks a rule; the message names the scenario or the line."""
+
+    def __init__(self, path: str, where: str, problem: str) -> None:
+        self.path, self.where, self.problem = path, where, problem
+        super().__init__(f"{path}: {where}: {problem}")
