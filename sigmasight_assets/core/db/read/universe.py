@@ -23,8 +23,12 @@ HELD: Final = """
     GROUP BY x.symbol
 """
 
+# A symbol that has never had a price is as good as new: should its source learn of it, the whole
+# window is wanted.
 ENTRIES: Final = f"""
-    SELECT u.symbol, coalesce(u.price_source, ''), u.asked_from, u.asked_to, held.inception_date
+    SELECT u.symbol, coalesce(u.price_source, ''),
+           CASE WHEN u.last_price_date IS NOT NULL THEN u.asked_from END, u.asked_to,
+           held.inception_date
     FROM symbol_universe u LEFT JOIN ({HELD}) AS held ON held.symbol = u.symbol
     WHERE u.status IN ('active', 'processing') OR held.symbol IS NOT NULL
        OR (u.status = 'delisted' AND u.last_price_date >= %(alive_from)s)
