@@ -20,7 +20,7 @@ BOOKKEEPING: Final = frozenset(
 def table_checksums(database: Database) -> Mapping[str, str]:
     """MD5 of each table's rows in the order of its natural key, by table name.
 
-    Timestamps, fields copied from profiles, attempts and run bookkeeping are left out.
+    Timestamps, counters, fields copied from profiles and run bookkeeping are left out.
     """
     chosen = [table for table in metadata.sorted_tables if table.name not in BOOKKEEPING]
     with database.connection() as connection:

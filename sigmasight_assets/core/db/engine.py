@@ -11,12 +11,12 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import psycopg
 from psycopg import Connection
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 
 TRIES: Final = 3
 CONNECT_TIMEOUT_SECONDS: Final = 10
+UNREADABLE: Final = "the database URL cannot be read"
 RETRYABLE: Final = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -38,25 +39,27 @@ RETRYABLE: Final = (
 
 @dataclass(frozen=True)
 class Database:
-    """One PostgreSQL database, named by its URL."""
+    """One PostgreSQL database, named by its URL; its text form leaves the password out."""
 
-    url: str
+    url: str = field(repr=False)
 
     def libpq_url(self) -> str:
-        """The URL without a driver name, as libpq reads it."""
-        try:
-            return (
-                make_url(self.url)
-                .set(drivername="postgresql")
-                .render_as_string(hide_password=False)
-            )
-        except ArgumentError:
-            raise ConfigurationError("the database URL cannot be read") from None
+        """The URL without a driver name, as libpq reads it.
+
+        Raises:
+            ConfigurationError: if it cannot be read.
+        """
+        return self._url("postgresql").render_as_string(hide_password=False)
 
     def engine(self) -> Engine:
         """A SQLAlchemy engine over psycopg 3, without a pool."""
-        url = make_url(self.url).set(drivername="postgresql+psycopg")
-        return create_engine(url, poolclass=NullPool)
+        return create_engine(self._url("postgresql+psycopg"), poolclass=NullPool)
+
+    def _url(self, driver: str) -> URL:
+        try:
+            return make_url(self.url).set(drivername=driver)
+        except (ArgumentError, ValueError):
+            raise ConfigurationError(UNREADABLE) from None
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -73,6 +76,8 @@ class Database:
             )
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(_reason(error)) from error
+        except psycopg.ProgrammingError:
+            raise ConfigurationError(UNREADABLE) from None
         with opened as connection:
             yield connection
 

@@ -135,7 +135,13 @@ def record_slice(
 
 
 def publish_if_complete(connection: Connection, claim: Claim, session: date) -> bool:
-    """Publish the session if each table of its layer is in place; readers are told on commit."""
+    """Publish the session if each table of its layer is in place; readers are told on commit.
+
+    One publication at a time: a data version must not become visible after a higher one, which
+    a reader may have remembered, and of two transactions that complete a session together the
+    second has to see what the first wrote. Nothing is locked after this, so nobody waits long.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('published_sessions'), 0)")
     written = connection.execute(
         "SELECT count(*) FROM written_slices WHERE session = %s AND table_name = ANY(%s)",
         (session, sorted(LAYER_TABLES[claim.layer])),

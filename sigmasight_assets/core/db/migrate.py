@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.errors import DatabaseUnavailable
+from sigmasight_assets.core.db.engine import UNREADABLE, Database
+from sigmasight_assets.core.errors import ConfigurationError, DatabaseUnavailable
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
@@ -35,7 +36,7 @@ def head_revision() -> str:
 
 def current_revision(database: Database) -> str | None:
     """The revision the database is at, None when it is empty."""
-    with database.engine().connect() as connection:
+    with _connection(database) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -51,15 +52,26 @@ def downgrade(database: Database, revision: str = "base") -> None:
 
 def _run(database: Database, step: Callable[[Config], None]) -> None:
     config = _config()
+    with _connection(database) as connection:
+        _one_at_a_time(connection)
+        config.attributes["connection"] = connection
+        step(config)
+
+
+@contextmanager
+def _connection(database: Database) -> Iterator[Connection]:
+    """A connection whose block is one transaction, committed at its end."""
     try:
         with database.engine().begin() as connection:
-            _one_at_a_time(connection)
-            config.attributes["connection"] = connection
-            step(config)
+            yield connection
     except OperationalError as error:
         raise DatabaseUnavailable(
             f"the database cannot be migrated: {' '.join(str(error.orig).split())}"
         ) from error
+    except ProgrammingError as error:
+        if error.statement is not None:
+            raise
+        raise ConfigurationError(UNREADABLE) from None
 
 
 def _one_at_a_time(connection: Connection) -> None:

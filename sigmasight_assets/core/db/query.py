@@ -44,7 +44,7 @@ def fetch_columns(
     table = csv.read_csv(
         stream,
         read_options=csv.ReadOptions(column_names=list(types), block_size=16 << 20),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         convert_options=csv.ConvertOptions(
             column_types={name: ARROW_TYPES[kind] for name, kind in types.items()},
             null_values=[""],

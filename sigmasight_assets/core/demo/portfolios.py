@@ -20,7 +20,8 @@ from sigmasight_assets.core.market.source import PriceSource
 from sigmasight_assets.core.symbols import OptionContract, occ_symbol, option_contract
 
 FOLDER: Final = Path(__file__).parent
-LEAST_LIFE: Final = timedelta(days=183)
+LEAST_LIFE: Final = timedelta(days=184)
+"""Six months, whichever they are."""
 
 
 def demo_accounts(source: PriceSource, first: date, last: date) -> list[Account]:
@@ -64,18 +65,22 @@ def _rolled(row: dict[str, str], last: date) -> dict[str, str]:
     contract = option_contract(row["symbol"])
     if contract is None or contract.expiration >= last + LEAST_LIFE:
         return row
-    expiration = third_friday(last + LEAST_LIFE)
+    expiration = monthly_expiration(last + LEAST_LIFE)
     symbol = occ_symbol(contract.root, expiration, contract.is_call, contract.strike)
     return row | {"symbol": symbol, "expiration_date": expiration.isoformat()}
 
 
-def third_friday(after: date) -> date:
-    """The first third Friday of a month that is not before `after`: listed options end then."""
+def monthly_expiration(after: date) -> date:
+    """The first expiration of monthly options that is not before `after`.
+
+    The third Friday of a month, or the session before it where that is a holiday.
+    """
     first_of_month = after.replace(day=1)
-    friday = first_of_month + timedelta(days=(4 - first_of_month.weekday()) % 7 + 14)
-    if friday >= after:
-        return friday
-    return third_friday((first_of_month + timedelta(days=32)).replace(day=1))
+    third_friday = first_of_month + timedelta(days=(4 - first_of_month.weekday()) % 7 + 14)
+    expiration = sessions.on_or_before(third_friday)
+    if expiration >= after:
+        return expiration
+    return monthly_expiration((first_of_month + timedelta(days=32)).replace(day=1))
 
 
 def _closes(source: PriceSource, symbols: list[str], session: date) -> Mapping[str, Decimal]:

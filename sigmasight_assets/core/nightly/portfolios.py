@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,11 @@ from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, read_
 from sigmasight_assets.core.db.read.factors import factor_covariance, profiles, symbol_factors
 from sigmasight_assets.core.db.read.prices import panel_of
 from sigmasight_assets.core.db.read.published import published
-from sigmasight_assets.core.db.write.portfolios import forget_matrices, settle_refresh
+from sigmasight_assets.core.db.write.portfolios import (
+    forget_matrices,
+    mark_outdated,
+    settle_refresh,
+)
 from sigmasight_assets.core.db.write.slices import Slice, write_session
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
 from sigmasight_assets.core.risk.correlations import correlations
@@ -116,14 +121,15 @@ def _refresh(
     claim = database.transaction(
         lambda connection: claim_sessions(connection, Layer.PORTFOLIOS, days, run_id)
     )
-    priced = _read_priced_book(database, days, portfolio_ids)
+    priced, marks = _read_priced_book(database, days, portfolio_ids)
+    held = np.unique(priced.book.lots.symbol).tolist()
     keep_from = _matrices_from(database, days[-1], rules)
     wanted = {name for asset in assets for name in ASSET_TABLES[asset]}
     scenarios = load_scenarios()
     for session in days:
         started = time.perf_counter()
         with database.connection() as connection:
-            factors = symbol_factors(connection, session)
+            factors = symbol_factors(connection, session, held)
             covariance = factor_covariance(connection, session)
             companies = profiles(connection)
         columns = session_rows(
@@ -133,7 +139,13 @@ def _refresh(
             _slice(name, _kept(name, columns[name], session >= keep_from), portfolio_ids)
             for name in sorted(wanted)
         ]
-        written = write_session(database, claim, session, slices)
+        written = write_session(
+            database,
+            claim,
+            session,
+            slices,
+            partial(mark_outdated, marks=marks, session=session, portfolio_ids=portfolio_ids),
+        )
         seconds = time.perf_counter() - started
         log.info("portfolios %s: %d rows in %.2f s", session, sum(written.values()), seconds)
         yield PortfolioSession(session, written, seconds, columns)
@@ -175,16 +187,18 @@ def session_rows(
 
 def _read_priced_book(
     database: Database, days: Sequence[date], portfolio_ids: Sequence[str] | None
-) -> PricedBook:
+) -> tuple[PricedBook, ChangeMarks]:
     """Statements and prices as of one moment, back to 280 sessions before what is computed."""
     with database.connection() as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        marks = change_marks(connection, days[-1], portfolio_ids)
         book = read_book(connection, days[-1], portfolio_ids)
         opened = sessions.as_dates(book.portfolios.inception)
-        first = sessions.offset(min([*opened, days[0]]), -HISTORY_SESSIONS)
+        since = sessions.on_or_after(min([*opened, days[0]]))
+        first = sessions.offset(since, -HISTORY_SESSIONS)
         held = {*book.lots.symbol.tolist(), *book.lots.underlying.tolist()} - {""}
         panel = panel_of(connection, sorted(held), first, days[-1])
-    return price_book(book, panel)
+    return price_book(book, panel), marks
 
 
 def _matrices_from(database: Database, last: date, rules: Rules) -> date:

@@ -37,6 +37,7 @@ BOOKS: Final = {
     "all VTV": (("VTV", 1.0),),
     "long and short SPY": (("SPY", 1.0), ("SPY", -1.0)),
 }
+FUNDS: Final = sorted({symbol for lots in BOOKS.values() for symbol, _ in lots})
 
 
 def stress_breaks(database: Database, days: Sequence[date], rates: RateSensitivity) -> list[str]:
@@ -45,7 +46,7 @@ def stress_breaks(database: Database, days: Sequence[date], rates: RateSensitivi
     scenarios = load_scenarios()
     for session in days:
         with database.connection() as connection:
-            factors = symbol_factors(connection, session)
+            factors = symbol_factors(connection, session, FUNDS)
             covariance = factor_covariance(connection, session)
         if np.isfinite(covariance.covariance).all():
             breaks += _session_breaks(session, factors, covariance, scenarios, rates)

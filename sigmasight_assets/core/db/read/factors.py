@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -14,7 +15,10 @@ from sigmasight_assets.core.risk.factors import FactorCovariance, Profiles, Symb
 
 FACTORS: Final = f"""
     SELECT symbol, {", ".join(BETA_COLUMNS)}, {", ".join(JOINT_COLUMNS)}, provider_beta
-    FROM symbol_factor_exposures WHERE calculation_date = %(session)s ORDER BY symbol
+    FROM symbol_factor_exposures
+    WHERE calculation_date = %(session)s
+      AND (%(symbols)s::text[] IS NULL OR symbol = ANY(%(symbols)s::text[]))
+    ORDER BY symbol
 """
 
 PAIRS: Final = """
@@ -34,13 +38,15 @@ PROFILES: Final = """
 """
 
 
-def symbol_factors(connection: Connection, session: date) -> SymbolFactors:
-    """Betas of every symbol at a session; empty when the session has none."""
+def symbol_factors(
+    connection: Connection, session: date, symbols: Sequence[str] | None = None
+) -> SymbolFactors:
+    """Betas of the given symbols at a session, or of all; those without any are absent."""
     numbers = (*BETA_COLUMNS, *JOINT_COLUMNS, "provider_beta")
     rows = fetch_columns(
         connection,
         FACTORS,
-        {"session": session},
+        {"session": session, "symbols": None if symbols is None else list(symbols)},
         {"symbol": "text", **dict.fromkeys(numbers, "float")},
     )
     return SymbolFactors(

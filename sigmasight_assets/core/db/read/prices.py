@@ -7,30 +7,31 @@ from datetime import date
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db.binary_copy import EPOCH, HEADER, TRAILER, decode_arrays
-from sigmasight_assets.core.risk.panel import PricePanel
+from sigmasight_assets.core.db.binary_copy import EPOCH
+from sigmasight_assets.core.risk.panel import Floats, PricePanel
 
-# One row per symbol: PostgreSQL gathers 2.5 million prices into 11,000 arrays in half the time
-# that sending them one by one takes, and their bytes are read without parsing.
-PANEL_QUERY: Final = """
-    COPY (
-        SELECT m.symbol,
-               array_agg(m.date),
-               array_agg(coalesce(m.close::float8, 'NaN')),
-               array_agg(coalesce(m.adj_close::float8, 'NaN'))
-        FROM market_data_cache m
-        WHERE m.date BETWEEN %(first)s AND %(last)s
-          AND (%(symbols)s::text[] IS NULL OR m.symbol = ANY(%(symbols)s::text[]))
-          AND (NOT %(public)s OR EXISTS (
-              SELECT FROM symbol_universe u
-              WHERE u.symbol = m.symbol AND u.investment_class = 'PUBLIC'))
-        GROUP BY m.symbol
-        ORDER BY m.symbol COLLATE "C"
-    ) TO STDOUT (FORMAT binary)
+# One row per symbol: PostgreSQL joins 2.5 million prices into 11,000 strings of bytes in half the
+# time that sending them one by one takes, and the strings together are one array of RECORD.
+PANEL: Final = """
+    SELECT m.symbol, string_agg(
+        date_send(m.date)
+            || float8send(coalesce(m.close::float8, 'NaN'))
+            || float8send(coalesce(m.adj_close::float8, 'NaN')), '')
+    FROM market_data_cache m
+    WHERE m.date BETWEEN %(first)s AND %(last)s
+      AND (%(symbols)s::text[] IS NULL OR m.symbol = ANY(%(symbols)s::text[]))
+      AND (NOT %(public)s OR EXISTS (
+          SELECT FROM symbol_universe u
+          WHERE u.symbol = m.symbol AND u.investment_class = 'PUBLIC'))
+    GROUP BY m.symbol
+    ORDER BY m.symbol COLLATE "C"
 """
+
+RECORD: Final = np.dtype([("date", ">i4"), ("close", ">f8"), ("adj_close", ">f8")])
 
 
 def public_panel(connection: Connection, first: date, last: date) -> PricePanel:
@@ -47,31 +48,36 @@ def _panel(
     connection: Connection, first: date, last: date, symbols: list[str] | None, public: bool
 ) -> PricePanel:
     days = sessions.between(first, last)
-    row_of = np.arange(len(days))[np.searchsorted(days, np.arange(days[0], days[-1] + 1))]
-    first_day = int((days[0] - EPOCH).astype(int))
-    names: list[str] = []
-    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     connection.execute("SET LOCAL work_mem = '512MB'")
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            PANEL_QUERY, {"first": first, "last": last, "symbols": symbols, "public": public}
-        ) as stream,
-    ):
-        for chunk in stream:
-            row = bytes(chunk).removeprefix(HEADER)
-            if row == TRAILER:
-                continue
-            name, (dates, close, adjusted) = decode_arrays(row, (">i4", ">f8", ">f8"))
-            names.append(name)
-            columns.append((dates, close, adjusted))
-    closes = np.full((len(days), len(names)), np.nan)
-    adjusted_closes = np.full_like(closes, np.nan)
-    for column, (dates, close, adjusted) in enumerate(columns):
-        rows = row_of[dates - first_day]
-        closes[rows, column] = close
-        adjusted_closes[rows, column] = adjusted
-    return PricePanel(tuple(names), days, closes, adjusted_closes)
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(PANEL, {"first": first, "last": last, "symbols": symbols, "public": public})
+        found: list[tuple[str, bytes]] = cursor.fetchall()
+    prices = np.frombuffer(b"".join(records for _, records in found), RECORD)
+    counts = [len(records) // RECORD.itemsize for _, records in found]
+    row_of = np.arange(len(days))[np.searchsorted(days, np.arange(days[0], days[-1] + 1))]
+    row = row_of[prices["date"] - int((days[0] - EPOCH).astype(int))]
+    column = np.repeat(np.arange(len(found)), counts)
+    return PricePanel(
+        tuple(symbol for symbol, _ in found),
+        days,
+        _spread(prices["close"], row, column, (len(days), len(found))),
+        _spread(prices["adj_close"], row, column, (len(days), len(found))),
+    )
+
+
+def _spread(
+    values: NDArray[np.float64],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    shape: tuple[int, int],
+) -> Floats:
+    """A matrix with the values in their places and NaN elsewhere.
+
+    Values come symbol by symbol: filled in that order, and turned once, they stay in the cache.
+    """
+    turned = np.full(shape[::-1], np.nan)
+    turned[column, row] = values
+    return np.ascontiguousarray(turned.T)
 
 
 def last_stored_session(connection: Connection) -> date | None:

@@ -7,22 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import numpy as np
 from psycopg import Connection
 
-PRICE_COVERAGE: Final = """
-    WITH asked AS (
-        SELECT * FROM unnest(%(days)s::date[], %(earliest)s::date[]) AS a (day, earliest)
-    )
-    SELECT asked.day, count(*) AS expected, count(*) FILTER (WHERE recent.newest = asked.day)
-    FROM asked
-    CROSS JOIN LATERAL (
-        SELECT m.symbol, max(m.date) AS newest
-        FROM market_data_cache m JOIN symbol_universe u USING (symbol)
-        WHERE m.date BETWEEN asked.earliest AND asked.day AND u.investment_class = 'PUBLIC'
-        GROUP BY m.symbol
-    ) AS recent
-    GROUP BY asked.day ORDER BY asked.day
-"""
+from sigmasight_assets.core.db.read.prices import public_panel
 
 BETA_COVERAGE: Final = """
     SELECT calculation_date, count(*), count(market_beta)
@@ -74,11 +62,18 @@ def price_coverage(
 
     earliest: for each session, the first of the 20 sessions in which a price makes it belong.
     """
-    rows = connection.execute(
-        PRICE_COVERAGE, {"days": list(days), "earliest": list(earliest)}
-    ).fetchall()
-    counted = {day: Coverage(day, expected, found) for day, expected, found in rows}
-    return [counted.get(day, Coverage(day, 0, 0)) for day in days]
+    if not days:
+        return []
+    panel = public_panel(connection, min(earliest), max(days))
+    priced = np.isfinite(panel.close)
+    windows = [
+        priced[panel.row(first) : panel.row(day) + 1]
+        for day, first in zip(days, earliest, strict=True)
+    ]
+    return [
+        Coverage(day, int(window.any(axis=0).sum()), int(window[-1].sum()))
+        for day, window in zip(days, windows, strict=True)
+    ]
 
 
 def beta_coverage(connection: Connection, days: Sequence[date]) -> list[Coverage]:

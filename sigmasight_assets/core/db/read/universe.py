@@ -11,6 +11,7 @@ from psycopg import Connection
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.query import fetch_columns
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS, UniverseEntry
+from sigmasight_assets.core.symbols import always_in_universe
 
 # A symbol sold before inception moves nothing; one sold after it is needed at inception's price.
 HELD: Final = """
@@ -31,6 +32,7 @@ ENTRIES: Final = f"""
            held.inception_date
     FROM symbol_universe u LEFT JOIN ({HELD}) AS held ON held.symbol = u.symbol
     WHERE u.status IN ('active', 'processing') OR held.symbol IS NOT NULL
+       OR u.symbol = ANY(%(always)s)
        OR (u.status = 'delisted' AND u.last_price_date >= %(alive_from)s)
     ORDER BY u.symbol
 """
@@ -42,7 +44,7 @@ def universe_entries(connection: Connection, first: date) -> list[UniverseEntry]
     rows = fetch_columns(
         connection,
         ENTRIES,
-        {"alive_from": alive_from},
+        {"alive_from": alive_from, "always": list(always_in_universe())},
         {"symbol": "text", "source": "text", "from": "date", "to": "date", "inception": "date"},
     )
     history_from = sessions.offset(first, -HISTORY_SESSIONS)
@@ -69,7 +71,7 @@ def _needed_from(history_from: date, inception: np.datetime64) -> date:
     """Prices at inception decide the opening cash, so the window reaches back to them."""
     if np.isnat(inception):
         return history_from
-    opened: date = inception.astype(object)
+    opened = sessions.on_or_after(inception.astype(object))
     return min(history_from, sessions.offset(opened, -HISTORY_SESSIONS))
 
 

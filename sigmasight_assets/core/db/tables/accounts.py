@@ -21,7 +21,14 @@ from sqlalchemy import (
     func,
 )
 
-from sigmasight_assets.core.db.tables.base import id_key, metadata, stamped, usd, words
+from sigmasight_assets.core.db.tables.base import (
+    OUTSIDE_CHECKSUM,
+    id_key,
+    metadata,
+    stamped,
+    usd,
+    words,
+)
 
 users: Final = Table(
     "users",
@@ -47,8 +54,11 @@ portfolios: Final = Table(
         nullable=False,
         server_default="0",
         comment="grows with every change of what the owner states",
+        info=OUTSIDE_CHECKSUM,
     ),
-    Column("display_order", BigInteger, Identity(), comment="order in lists"),
+    Column(
+        "display_order", BigInteger, Identity(), comment="order in lists", info=OUTSIDE_CHECKSUM
+    ),
     stamped("created_at", "when it was made"),
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
     UniqueConstraint("user_id", "account_name"),
@@ -77,7 +87,7 @@ positions: Final = Table(
     ),
     Column("exit_recorded_on", Date, comment="the same for the exit price"),
     words("underlying_symbol", "of an option"),
-    Column("strike_price", Numeric(20, 6), comment="USD, of an option"),
+    usd("strike_price", "USD, of an option"),
     Column("expiration_date", Date, comment="of an option"),
     words("option_type", "CALL or PUT"),
     Column("split_from", Uuid, ForeignKey("positions.id"), comment="the lot it was split from"),

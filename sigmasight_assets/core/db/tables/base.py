@@ -46,7 +46,7 @@ USD: Final = DOMAIN("usd", Numeric(20, 6), check=text("VALUE <> 'NaN'"), metadat
 
 
 OUTSIDE_CHECKSUM: Final = {"checksum": False}
-"""Column info of what may differ between two runs: timestamps and fields copied from profiles."""
+"""Column info of what may differ between two runs: timestamps, counters, copies of profiles."""
 
 
 def number(name: str, comment: str, nullable: bool = True) -> Column[Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
+
+from psycopg import Connection
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.book import ChangeMarks
@@ -16,14 +19,40 @@ SETTLE: Final = """
       AND stale_from IS NOT NULL
 """
 
+# Another refresh may have seen the change, brought up to date what was published, and settled.
+MARK_OUTDATED: Final = """
+    UPDATE portfolios SET data_version = data_version + 1,
+        stale_from = LEAST(stale_from, %(session)s)
+    WHERE deleted_at IS NULL AND inception_date <= %(session)s
+      AND (%(chosen)s::uuid[] IS NULL OR id = ANY(%(chosen)s::uuid[]))
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS read (id, data_version)
+          WHERE read.id = portfolios.id AND read.data_version = portfolios.data_version)
+"""
+
 FORGET_MATRICES: Final = "DELETE FROM correlation_matrices WHERE calculation_date < %s"
 
 
 def settle_refresh(database: Database, marks: ChangeMarks) -> None:
     """Portfolios that did not change since their marks were read are up to date."""
+    database.transaction(lambda connection: connection.execute(SETTLE, _versions(marks)))
 
-    versions = {"ids": marks.id.tolist(), "versions": marks.data_version.tolist()}
-    database.transaction(lambda connection: connection.execute(SETTLE, versions))
+
+def mark_outdated(
+    connection: Connection, marks: ChangeMarks, session: date, portfolio_ids: Sequence[str] | None
+) -> None:
+    """Mark, from a session that is being written, the portfolios changed since they were read.
+
+    For the transaction that writes rows made from what was read with `marks`, of the portfolios
+    named or of all: those changed, and new, since then lack rows that say so.
+    """
+    chosen = None if portfolio_ids is None else list(portfolio_ids)
+    values = {**_versions(marks), "session": session, "chosen": chosen}
+    connection.execute(MARK_OUTDATED, values)
+
+
+def _versions(marks: ChangeMarks) -> dict[str, list[Any]]:
+    return {"ids": marks.id.tolist(), "versions": marks.data_version.tolist()}
 
 
 def forget_matrices(database: Database, before: date) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -24,42 +24,62 @@ INCOMING: Final = """
     FROM market_data_cache WITH NO DATA
 """
 
+STORED: Final = "SELECT EXISTS (SELECT FROM market_data_cache WHERE symbol = ANY(%s))"
+
 # Rows that say the same are left alone: their fetched_at, their pages and the portfolios that
-# hold them stay as they are. A portfolio is marked whether or not it has snapshots yet: one may
-# be on its way in a transaction that this one cannot see.
+# hold them stay as they are. ON CONFLICT alone would lock, and so write, each of them.
 UPSERT: Final = """
     WITH changed AS (
-        INSERT INTO market_data_cache AS m
+        INSERT INTO market_data_cache
             (symbol, date, open, high, low, close, adj_close, volume, data_source)
-        SELECT * FROM incoming ORDER BY symbol, date
+        SELECT i.* FROM incoming i
+        LEFT JOIN market_data_cache m ON m.symbol = i.symbol AND m.date = i.date
+        WHERE (m.open, m.high, m.low, m.close, m.adj_close, m.volume, m.data_source)
+            IS DISTINCT FROM
+            (i.open, i.high, i.low, i.close, i.adj_close, i.volume, i.data_source)
+        ORDER BY i.symbol, i.date
         ON CONFLICT (symbol, date) DO UPDATE SET
             open = excluded.open, high = excluded.high, low = excluded.low,
             close = excluded.close, adj_close = excluded.adj_close,
             volume = excluded.volume, data_source = excluded.data_source,
             fetched_at = clock_timestamp()
-        WHERE (m.open, m.high, m.low, m.close, m.adj_close, m.volume, m.data_source)
-            IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close,
-                              excluded.adj_close, excluded.volume, excluded.data_source)
-        RETURNING m.symbol, m.date
-    ), held AS (
+        RETURNING symbol, date
+    )
+    SELECT symbol, min(date), count(*) FROM changed GROUP BY symbol ORDER BY symbol
+"""
+
+DISCARD: Final = """
+    WITH gone AS (DELETE FROM market_data_cache WHERE symbol = ANY(%s) RETURNING symbol, date)
+    SELECT symbol, min(date) FROM gone GROUP BY symbol
+"""
+
+# A portfolio is marked whether or not it has snapshots yet: one may be on its way in a
+# transaction that this one cannot see. Rows are locked in the order in which everyone does it.
+MARK: Final = """
+    WITH held AS (
         SELECT portfolio_id, symbol FROM positions
         UNION SELECT portfolio_id, underlying_symbol FROM positions
     ), touched AS (
-        SELECT held.portfolio_id, min(changed.date) AS day
-        FROM changed JOIN held USING (symbol) GROUP BY held.portfolio_id
-    ), marked AS (
-        UPDATE portfolios SET data_version = data_version + 1,
-            stale_from = LEAST(stale_from, GREATEST(touched.day, inception_date))
-        FROM touched WHERE id = touched.portfolio_id
+        SELECT held.portfolio_id, min(changed.day) AS day
+        FROM unnest(%(symbols)s::text[], %(days)s::date[]) AS changed (symbol, day)
+        JOIN held USING (symbol) GROUP BY held.portfolio_id
+    ), locked AS (
+        SELECT f.id, touched.day FROM portfolios f JOIN touched ON touched.portfolio_id = f.id
+        ORDER BY f.id FOR UPDATE OF f
     )
-    SELECT count(*) FROM changed
+    UPDATE portfolios SET data_version = data_version + 1,
+        stale_from = LEAST(stale_from, GREATEST(locked.day, inception_date))
+    FROM locked WHERE portfolios.id = locked.id
 """
 
+# asked_from to asked_to has no hole: an answer that does not meet the window begins a new one.
 KNOW: Final = """
     UPDATE symbol_universe u SET
         price_source = %(source)s,
-        single_series = a.single_series,
-        asked_from = LEAST(u.asked_from, %(first)s),
+        single_series = CASE WHEN a.last_date IS NULL THEN u.single_series
+                             ELSE a.single_series END,
+        asked_from = CASE WHEN u.asked_to < %(first)s THEN %(first)s
+                          ELSE LEAST(u.asked_from, %(first)s) END,
         asked_to = GREATEST(u.asked_to, %(last)s),
         history_from = CASE WHEN LEAST(u.asked_from, %(first)s) = %(first)s
                             THEN LEAST(a.first_date, u.history_from) ELSE u.history_from END,
@@ -70,7 +90,8 @@ KNOW: Final = """
                       ELSE 'error' END,
         attempts = CASE WHEN a.last_date IS NULL THEN u.attempts + 1 ELSE 0 END,
         error_message = CASE WHEN a.last_date IS NULL AND u.last_price_date IS NULL
-                             THEN a.message END
+                             THEN format(a.message, LEAST(u.asked_from, %(first)s),
+                                         GREATEST(u.asked_to, %(last)s)) END
     FROM unnest(%(symbols)s::text[], %(first_dates)s::date[], %(last_dates)s::date[],
                 %(single)s::boolean[], %(messages)s::text[])
         AS a (symbol, first_date, last_date, single_series, message)
@@ -118,16 +139,39 @@ def write_prices(
         connection.execute(LOCK, (known,))
         check_claim(connection, claim, sessions)
         if request.replace:
-            connection.execute("DELETE FROM market_data_cache WHERE symbol = ANY(%s)", (known,))
+            _mark(connection, dict(connection.execute(DISCARD, (known,)).fetchall()))
             connection.execute(FORGET, (known,))
-        connection.execute(INCOMING)
-        if len(answer.bars):
-            copy_rows(connection, "incoming", market_data_cache, _rows(answer))
-        row = connection.execute(UPSERT).fetchone()
+        changed = _store(connection, answer, known)
         _know(connection, request, answer, known, alive_from)
-        return StoredPrices(len(answer.bars), int(row[0]) if row else 0)
+        return StoredPrices(len(answer.bars), changed)
 
     return database.transaction(work)
+
+
+def _store(connection: Connection, answer: PriceAnswer, known: list[str]) -> int:
+    """Store new and different rows, mark whose portfolios they alter; returns how many."""
+    first_changed, _ = _date_ranges(answer)
+    changed = len(answer.bars)
+    if not changed:
+        return 0
+    row = connection.execute(STORED, (known,)).fetchone()
+    if row and row[0]:
+        connection.execute(INCOMING)
+        copy_rows(connection, "incoming", market_data_cache, _rows(answer))
+        found = connection.execute(UPSERT).fetchall()
+        first_changed = {symbol: day for symbol, day, _ in found}
+        changed = sum(count for _, _, count in found)
+    else:
+        # A first load: millions of rows, half the time. LOCK keeps others off these symbols.
+        copy_rows(connection, "market_data_cache", market_data_cache, _rows(answer))
+    _mark(connection, first_changed)
+    return changed
+
+
+def _mark(connection: Connection, first_changed: Mapping[str, date]) -> None:
+    """Mark the holders of symbols from the first session whose price was changed."""
+    marks = {"symbols": list(first_changed), "days": list(first_changed.values())}
+    connection.execute(MARK, marks)
 
 
 def _was_answered(answer: PriceAnswer, symbol: str) -> bool:
@@ -170,7 +214,7 @@ def _know(
             "last_dates": [last_dates.get(symbol) for symbol in known],
             "single": [symbol in answer.single_series for symbol in known],
             "messages": [
-                f"{answer.source} has no price from {request.first} to {request.last}"
+                f"{answer.source} has no price from %s to %s"
                 if answer.outcomes[symbol] is Outcome.NO_DATA
                 else f"{answer.source}: every price was refused"
                 for symbol in known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,13 +31,18 @@ class Slice:
 
 
 def write_session(
-    database: Database, claim: Claim, session: date, slices: Sequence[Slice]
+    database: Database,
+    claim: Claim,
+    session: date,
+    slices: Sequence[Slice],
+    also: Callable[[Connection], None] | None = None,
 ) -> Mapping[str, int]:
     """Replace the slices of one session and publish it when its layer is complete.
 
     One transaction: rows, the record of them and the publication appear together or not at all.
     Slices of some portfolios alone never complete a session, but a session that is complete is
-    published anew, so that readers notice. Returns rows written by table name.
+    published anew, so that readers notice. `also` is done in the same transaction, before the
+    publication. Returns rows written by table name.
 
     Raises:
         StaleEpoch: a later run holds the session; nothing was written.
@@ -50,6 +55,8 @@ def write_session(
         for part in slices:
             if part.portfolio_ids is None:
                 record_slice(connection, claim, part.table.name, session, written[part.table.name])
+        if also:
+            also(connection)
         publish_if_complete(connection, claim, session)
         return written
 

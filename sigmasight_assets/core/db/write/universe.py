@@ -33,6 +33,7 @@ HELD: Final = """
     FROM positions p JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
     WHERE p.deleted_at IS NULL AND p.underlying_symbol IS NOT NULL
       AND p.entry_date <= %(last)s AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
+    ORDER BY 1, 2, 3
 """
 
 SEEN: Final = """

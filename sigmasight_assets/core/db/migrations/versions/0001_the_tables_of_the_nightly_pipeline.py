@@ -1193,12 +1193,7 @@ def upgrade() -> None:
             "exit_recorded_on", sa.Date(), nullable=True, comment="the same for the exit price"
         ),
         sa.Column("underlying_symbol", sa.Text(), nullable=True, comment="of an option"),
-        sa.Column(
-            "strike_price",
-            sa.Numeric(precision=20, scale=6),
-            nullable=True,
-            comment="USD, of an option",
-        ),
+        sa.Column("strike_price", USD, nullable=True, comment="USD, of an option"),
         sa.Column("expiration_date", sa.Date(), nullable=True, comment="of an option"),
         sa.Column("option_type", sa.Text(), nullable=True, comment="CALL or PUT"),
         sa.Column("split_from", sa.Uuid(), nullable=True, comment="the lot it was split from"),

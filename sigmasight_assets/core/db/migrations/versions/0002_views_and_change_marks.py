@@ -50,16 +50,19 @@ CROSS JOIN LATERAL (
 ) AS place (k)
 """
 
+# There is nothing before inception; a day that is not known is as early as that.
 MARK = """
 CREATE FUNCTION mark_portfolio_changed(portfolio uuid, first_day date) RETURNS void
 LANGUAGE sql AS $$
     UPDATE portfolios
-    SET data_version = data_version + 1, stale_from = LEAST(stale_from, first_day)
+    SET data_version = data_version + 1,
+        stale_from = LEAST(stale_from, GREATEST(first_day, inception_date))
     WHERE id = portfolio
 $$
 """
 
-# A statement that changes 5,000 positions marks each portfolio once.
+# A statement that changes 5,000 positions marks each portfolio once. An exit replaces an expiry,
+# which closed the option on the last session not after it: at most four days earlier.
 POSITIONS_CHANGED = """
 CREATE FUNCTION positions_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -70,14 +73,18 @@ BEGIN
         PERFORM mark_portfolio_changed(portfolio_id, min(entry_date))
         FROM removed GROUP BY portfolio_id ORDER BY portfolio_id;
     ELSE
-        PERFORM mark_portfolio_changed(o.portfolio_id, min(
-            CASE WHEN (to_jsonb(o) - 'exit_date' - 'exit_price' - 'exit_recorded_on')
-                    = (to_jsonb(n) - 'exit_date' - 'exit_price' - 'exit_recorded_on')
-                 THEN LEAST(o.exit_date, n.exit_date)
-                 ELSE LEAST(o.entry_date, n.entry_date) END))
-        FROM removed o JOIN added n USING (id)
-        WHERE to_jsonb(o) <> to_jsonb(n)
-        GROUP BY o.portfolio_id ORDER BY o.portfolio_id;
+        PERFORM mark_portfolio_changed(changed.portfolio_id, min(changed.day))
+        FROM (
+            SELECT owner.portfolio_id,
+                   CASE WHEN (to_jsonb(o) - 'exit_date' - 'exit_price' - 'exit_recorded_on')
+                           = (to_jsonb(n) - 'exit_date' - 'exit_price' - 'exit_recorded_on')
+                        THEN LEAST(o.exit_date, n.exit_date, n.expiration_date - 4)
+                        ELSE LEAST(o.entry_date, n.entry_date) END AS day
+            FROM removed o JOIN added n USING (id)
+            CROSS JOIN LATERAL (VALUES (o.portfolio_id), (n.portfolio_id)) AS owner (portfolio_id)
+            WHERE to_jsonb(o) <> to_jsonb(n)
+        ) AS changed
+        GROUP BY changed.portfolio_id ORDER BY changed.portfolio_id;
     END IF;
     RETURN NULL;
 END $$
@@ -115,16 +122,58 @@ BEGIN
 END $$
 """
 
+ACTIONS_CHANGED = """
+CREATE FUNCTION corporate_actions_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM mark_holders_changed(
+            array_agg(symbol), array_agg(action_type), array_agg(action_date)) FROM added;
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM mark_holders_changed(
+            array_agg(symbol), array_agg(action_type), array_agg(action_date)) FROM removed;
+    ELSE
+        PERFORM mark_holders_changed(
+            array_agg(symbol), array_agg(action_type), array_agg(action_date))
+        FROM (
+            (SELECT symbol, action_type, action_date, value FROM removed
+             EXCEPT SELECT symbol, action_type, action_date, value FROM added)
+            UNION ALL
+            (SELECT symbol, action_type, action_date, value FROM added
+             EXCEPT SELECT symbol, action_type, action_date, value FROM removed)
+        ) AS changed;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+# A dividend is paid on its day; a split is in the quantity of every lot recorded before it.
+HOLDERS = """
+CREATE FUNCTION mark_holders_changed(symbols text[], action_types text[], days date[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM mark_portfolio_changed(p.portfolio_id, min(
+        CASE a.action_type WHEN 'dividend' THEN a.day ELSE '-infinity' END))
+    FROM unnest(symbols, action_types, days) AS a (symbol, action_type, day)
+    JOIN positions p ON p.symbol = a.symbol OR p.underlying_symbol = a.symbol
+    GROUP BY p.portfolio_id ORDER BY p.portfolio_id;
+END $$
+"""
+
+# A new portfolio lacks its rows of every session from inception on; a deleted one that comes
+# back lacks those computed in between.
 PORTFOLIO_CHANGED = """
 CREATE FUNCTION portfolios_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.data_version := OLD.data_version + 1;
-    NEW.stale_from := LEAST(OLD.stale_from, OLD.inception_date, NEW.inception_date);
+    NEW.stale_from := LEAST(NEW.stale_from, NEW.inception_date);
+    IF TG_OP = 'UPDATE' THEN
+        NEW.data_version := OLD.data_version + 1;
+        NEW.stale_from := LEAST(NEW.stale_from, OLD.inception_date);
+    END IF;
     RETURN NEW;
 END $$
 """
 
-WATCHED = ("positions", "position_valuations", "equity_changes")
+WATCHED = ("positions", "position_valuations", "equity_changes", "corporate_actions")
 OPERATIONS = {
     "INSERT": "NEW TABLE AS added",
     "UPDATE": "OLD TABLE AS removed NEW TABLE AS added",
@@ -141,6 +190,8 @@ def upgrade() -> None:
         POSITIONS_CHANGED,
         VALUATIONS_CHANGED,
         FLOWS_CHANGED,
+        HOLDERS,
+        ACTIONS_CHANGED,
         PORTFOLIO_CHANGED,
     ):
         op.execute(statement)
@@ -151,19 +202,21 @@ def upgrade() -> None:
                 f"REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {table}_changed()"
             )
     op.execute(
-        "CREATE TRIGGER portfolios_update BEFORE UPDATE OF starting_equity, inception_date "
+        "CREATE TRIGGER portfolios_changed "
+        "BEFORE INSERT OR UPDATE OF starting_equity, inception_date, deleted_at "
         "ON portfolios FOR EACH ROW EXECUTE FUNCTION portfolios_changed()"
     )
 
 
 def downgrade() -> None:
     """Back."""
-    op.execute("DROP TRIGGER portfolios_update ON portfolios")
+    op.execute("DROP TRIGGER portfolios_changed ON portfolios")
     for table in WATCHED:
         for operation in OPERATIONS:
             op.execute(f"DROP TRIGGER {table}_{operation.lower()} ON {table}")
         op.execute(f"DROP FUNCTION {table}_changed()")
     op.execute("DROP FUNCTION portfolios_changed()")
+    op.execute("DROP FUNCTION mark_holders_changed(text[], text[], date[])")
     op.execute("DROP FUNCTION mark_portfolio_changed(uuid, date)")
     op.execute("DROP VIEW pairwise_correlations")
     op.execute("DROP VIEW symbol_factor_exposures_by_factor")

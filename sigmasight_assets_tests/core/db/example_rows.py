@@ -1,0 +1,93 @@
+"""Rows for any computed table, made from its columns: what they say is one version number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+from psycopg import Connection
+from sqlalchemy import Boolean, Column, Date, Double, Integer, Numeric, Table, Uuid
+from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
+
+from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
+from sigmasight_assets.core.db.tables import metadata
+from sigmasight_assets.core.db.write.slices import Slice
+from sigmasight_assets.core.risk.panel import Columns
+
+PORTFOLIO_IDS = tuple(sorted(str(uuid5(NAMESPACE_URL, f"example {n}")) for n in range(3)))
+
+
+def example_rows(table: Table, session: date, version: int, rows: int = 3) -> Columns:
+    """Rows of a session whose every number, text and document is the version."""
+    return {
+        column.name: _column(column, session, version, rows)
+        for column in table.columns
+        if column.server_default is None
+    }
+
+
+def layer_slices(
+    layer: Layer, session: date, version: int, portfolio_ids: Sequence[str] | None = None
+) -> list[Slice]:
+    """A slice of each table of a layer; only those of portfolios when some are named."""
+    named = [metadata.tables[name] for name in sorted(LAYER_TABLES[layer])]
+    if portfolio_ids is None:
+        return [Slice(table, example_rows(table, session, version)) for table in named]
+    place = [PORTFOLIO_IDS.index(each) for each in portfolio_ids]
+    return [
+        Slice(
+            table,
+            {name: values[place] for name, values in example_rows(table, session, version).items()},
+            portfolio_ids,
+        )
+        for table in named
+        if "portfolio_id" in table.c
+    ]
+
+
+def versions(connection: Connection, layer: Layer, session: date) -> set[Any]:
+    """The versions that the tables of a layer say, in one statement."""
+    parts = []
+    for name in sorted(LAYER_TABLES[layer]):
+        table = metadata.tables[name]
+        (day,) = (key.name for key in table.primary_key.columns if isinstance(key.type, Date))
+        said = next(told for told in map(_told, table.columns) if told)
+        parts.append(f"SELECT {said} AS said FROM {name} WHERE {day} = '{session}'")
+    rows = connection.execute(f"SELECT DISTINCT said FROM ({' UNION ALL '.join(parts)}) AS each")
+    return {None if said is None else int(said) for (said,) in rows}
+
+
+def _told(column: Column[Any]) -> str | None:
+    """The version as SQL reads it from a column, if it can."""
+    kind = _kind(column)
+    if isinstance(kind, JSONB):
+        return f"({column.name} ->> 0)::numeric"
+    return f"{column.name}::numeric" if isinstance(kind, (Double, Numeric)) else None
+
+
+def _kind(column: Column[Any]) -> Any:
+    return column.type.data_type if isinstance(column.type, DOMAIN) else column.type
+
+
+def _column(column: Column[Any], session: date, version: int, rows: int) -> np.ndarray:
+    kind = _kind(column)
+    if isinstance(kind, Uuid):
+        return np.array([PORTFOLIO_IDS[n % len(PORTFOLIO_IDS)] for n in range(rows)])
+    if isinstance(kind, Date):
+        return np.full(rows, np.datetime64(session))
+    if isinstance(kind, JSONB):
+        documents = np.empty(rows, dtype=object)
+        documents[:] = [[version]] * rows
+        return documents
+    if isinstance(kind, Boolean):
+        return np.ones(rows, dtype=bool)
+    if isinstance(kind, Integer):
+        return np.full(rows, version)
+    if isinstance(kind, (Double, Numeric)):
+        return np.full(rows, float(version))
+    if column.primary_key:
+        return np.array([f"K{n:04d}" for n in range(rows)])
+    return np.full(rows, f"version {version}")

@@ -1,0 +1,1 @@
+"""Tests of whole nights without an orchestrator."""
