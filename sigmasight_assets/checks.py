@@ -1,7 +1,7 @@
 """Asset checks: is what the tables hold complete, fresh and consistent with itself.
 
 A run of a range records one evaluation without a partition, so each check looks at all sessions
-of its run and reports the worst.
+of its run and reports the worst. Launched alone, it looks at the newest session there is.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,9 @@ from dagster import (
 )
 
 from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.prices import last_stored_session
+from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.read.quality import (
     Coverage,
     beta_coverage,
@@ -24,6 +26,7 @@ from sigmasight_assets.core.db.read.quality import (
     price_coverage,
 )
 from sigmasight_assets.core.nightly.stress_sanity import stress_breaks
+from sigmasight_assets.overdue import refreshed_within_an_hour_check
 from sigmasight_assets.ranges import sessions_of_run
 from sigmasight_assets.resources import Platform
 
@@ -43,9 +46,10 @@ def price_coverage_check(
     context: AssetCheckExecutionContext, platform: Platform
 ) -> AssetCheckResult:
     """Expected symbols x sessions against stored ones."""
-    days = _days(context, platform)
-    earliest = [sessions.offset(day, 1 - BELONGS_WINDOW) for day in days]
     with platform.database().connection() as connection:
+        newest = last_stored_session(connection)
+        days = sessions_of_run(context.run.tags) or ([newest] if newest else [])
+        earliest = [sessions.offset(day, 1 - BELONGS_WINDOW) for day in days]
         return _coverage_result(price_coverage(connection, days, earliest), "priced")
 
 
@@ -62,7 +66,6 @@ def price_staleness_check(
     with platform.database().connection() as connection:
         newest = last_stored_session(connection)
     behind = len(sessions.between(newest, latest)) - 1 if newest else None
-    context.log.info("newest price %s, latest session %s", newest, latest)
     return AssetCheckResult(
         passed=behind is not None and behind <= STALE_AFTER,
         severity=AssetCheckSeverity.WARN,
@@ -80,10 +83,9 @@ def beta_coverage_check(
     context: AssetCheckExecutionContext, platform: Platform
 ) -> AssetCheckResult:
     """New listings have no beta yet; a session without any has lost its benchmark."""
+    days = _days(context, platform, Layer.SYMBOLS)
     with platform.database().connection() as connection:
-        return _coverage_result(
-            beta_coverage(connection, _days(context, platform)), "with a market beta"
-        )
+        return _coverage_result(beta_coverage(connection, days), "with a market beta")
 
 
 @asset_check(
@@ -93,7 +95,7 @@ def beta_coverage_check(
 )
 def nav_identity_check(context: AssetCheckExecutionContext, platform: Platform) -> AssetCheckResult:
     """For every stored pair of consecutive sessions that the run touched."""
-    days = _days(context, platform)
+    days = _days(context, platform, Layer.PORTFOLIOS)
     with platform.database().connection() as connection:
         breaks = nav_breaks(connection, days, [sessions.offset(day, -1) for day in days])
     worst = max(breaks, key=lambda found: abs(found.usd), default=None)
@@ -103,7 +105,7 @@ def nav_identity_check(context: AssetCheckExecutionContext, platform: Platform) 
         description="NAV, P&L and flows agree"
         if worst is None
         else f"{worst.portfolio_id} on {worst.session}: {worst.usd:.6f} USD unexplained",
-        metadata={"breaks": len(breaks)},
+        metadata={"sessions": len(days), "breaks": len(breaks)},
     )
 
 
@@ -116,7 +118,7 @@ def stress_sanity_check(
     context: AssetCheckExecutionContext, platform: Platform
 ) -> AssetCheckResult:
     """All SPY, all TLT, all VTV, and long against short."""
-    days = _days(context, platform)
+    days = _days(context, platform, Layer.PORTFOLIOS)
     breaks = stress_breaks(platform.database(), days, platform.rates())
     return AssetCheckResult(
         passed=not breaks,
@@ -131,18 +133,27 @@ CHECKS: Final = [
     price_staleness_check,
     beta_coverage_check,
     nav_identity_check,
+    refreshed_within_an_hour_check,
     stress_sanity_check,
 ]
 
 
-def _days(context: AssetCheckExecutionContext, platform: Platform) -> list[date]:
-    """The sessions of the run; for a check launched alone, the latest completed one."""
+def _days(context: AssetCheckExecutionContext, platform: Platform, layer: Layer) -> list[date]:
+    """The sessions of the run; for a check launched alone, the newest published one."""
     days = sessions_of_run(context.run.tags)
-    return days or [sessions.latest_completed(platform.now())]
+    if days:
+        return days
+    with platform.database().connection() as connection:
+        return published(connection, layer)[-1:]
 
 
 def _coverage_result(coverage: Sequence[Coverage], what: str) -> AssetCheckResult:
-    worst = min(coverage, key=lambda found: found.share)
+    """The worst session decides."""
+    worst = min(coverage, key=lambda found: found.share, default=None)
+    if worst is None:
+        return AssetCheckResult(
+            passed=False, severity=AssetCheckSeverity.WARN, description="there is no session yet"
+        )
     return AssetCheckResult(
         passed=worst.share >= WARNS_BELOW,
         severity=AssetCheckSeverity.ERROR

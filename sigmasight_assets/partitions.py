@@ -6,17 +6,21 @@ another's earlier sessions; every asset is single-run for a range.
 
 from __future__ import annotations
 
+import warnings
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from dagster import BackfillPolicy, TimeWindowPartitionsDefinition
+from dagster import BackfillPolicy, BetaWarning, TimeWindowPartitionsDefinition
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.settings import load_settings
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 SINGLE_RUN: Final = BackfillPolicy.single_run()
+
+# Single-run backfills are what the night is built on, and Dagster is pinned to one minor version.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", BetaWarning)
 
 
 def session_partitions(start: date) -> TimeWindowPartitionsDefinition:

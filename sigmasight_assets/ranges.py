@@ -1,10 +1,12 @@
-"""A run's sessions as tags: one partition, or a range that is one run."""
+"""A run's sessions: one partition, or a range that is one run and says so in its tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
+
+from dagster import RunRequest
 
 from sigmasight_assets.core import sessions
 
@@ -16,6 +18,13 @@ RANGE_END: Final = "dagster/asset_partition_range_end"
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Tags that make one run of the sessions from first to last."""
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
+def run_request(run_key: str, first: date, last: date) -> RunRequest:
+    """A request for one run of the sessions from first to last."""
+    if first == last:
+        return RunRequest(run_key, partition_key=first.isoformat())
+    return RunRequest(run_key, tags=range_tags(first, last))
 
 
 def sessions_of_run(tags: Mapping[str, str]) -> list[date]:

@@ -1,9 +1,11 @@
 """Thin shells over core: where the database is, where prices come from, what time it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from typing import Self
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
@@ -12,6 +14,7 @@ from sigmasight_assets.core.market.source import PriceSource
 from sigmasight_assets.core.market.sources import make_source
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
 from sigmasight_assets.core.settings import Settings, load_settings
+from sigmasight_assets.liveness import living
 
 
 class Platform(ConfigurableResource):  # type: ignore[type-arg]
@@ -19,6 +22,15 @@ class Platform(ConfigurableResource):  # type: ignore[type-arg]
 
     Nothing is opened before it is asked for, so definitions load without a database.
     """
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator[Self]:
+        """Show, for as long as a run stands on this, that the run's process lives."""
+        if context.run and context.instance:
+            with living(context.instance, context.run.run_id):
+                yield self
+        else:
+            yield self
 
     def settings(self) -> Settings:
         """The settings of this process."""

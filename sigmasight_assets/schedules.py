@@ -18,7 +18,7 @@ from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.jobs import symbol_batch
 from sigmasight_assets.partitions import NEW_YORK
-from sigmasight_assets.ranges import contiguous_ranges, range_tags
+from sigmasight_assets.ranges import contiguous_ranges, run_request
 from sigmasight_assets.resources import Platform
 
 NIGHTLY_CRON: Final = "0 21 * * 1-5"
@@ -44,17 +44,24 @@ def nightly_schedule(
     if not sessions.is_session(session):
         yield SkipReason(f"{session} is not an NYSE session: the exchange is closed")
         return
+    # The tick's time is the daemon's; a frozen clock may be behind it.
+    if session > sessions.latest_completed(platform.now()):
+        available_at = sessions.completes_at(session).isoformat()
+        yield SkipReason(f"{session} is not complete: it is available after {available_at}")
+        return
     for first, last in contiguous_ranges(missing_sessions(platform.database(), session)):
-        yield RunRequest(
-            run_key=f"symbol_batch {first} {last} at {tick.isoformat()}",
-            tags=range_tags(first, last),
-        )
+        yield run_request(f"symbol_batch {first} {last} at {tick.isoformat()}", first, last)
 
 
 def missing_sessions(database: Database, session: date) -> list[date]:
-    """The session itself and the unpublished ones since the first that was ever published."""
+    """The session itself, and each that a layer lacks since the first it ever published.
+
+    A session whose portfolios alone are missing counts too: their refresh follows the symbols.
+    """
     with database.connection() as connection:
-        known = set(published(connection, Layer.SYMBOLS))
-    since = min(known, default=session)
-    expected = sessions.as_dates(sessions.between(min(since, session), session))
-    return [day for day in expected if day == session or day not in known]
+        layers = [set(published(connection, layer)) for layer in Layer]
+    missing = {session}
+    for known in layers:
+        since = min(known, default=session)
+        missing.update(set(sessions.as_dates(sessions.between(since, session))) - known)
+    return sorted(missing)

@@ -1,34 +1,21 @@
 """What follows a symbol batch: the refresh of portfolios, or an alarm that it is missing."""
 
-from datetime import date, datetime, time, timedelta
-from typing import Final
-
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckSeverity,
-    AssetKey,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunStatusSensorContext,
     SensorEvaluationContext,
+    SensorResult,
     SkipReason,
     run_status_sensor,
     sensor,
 )
 
-from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.epochs import Layer
-from sigmasight_assets.core.db.read.published import published, published_at
 from sigmasight_assets.jobs import portfolio_refresh, symbol_batch
-from sigmasight_assets.partitions import NEW_YORK
-from sigmasight_assets.ranges import range_tags, sessions_of_run
+from sigmasight_assets.overdue import punctuality
+from sigmasight_assets.ranges import run_request, sessions_of_run
 from sigmasight_assets.resources import Platform
-
-NIGHT_BEGINS: Final = time(21, 0, tzinfo=NEW_YORK)
-PATIENCE: Final = timedelta(minutes=60)
-OVERDUE_CHECK: Final = "refreshed_within_an_hour"
 
 
 @run_status_sensor(
@@ -45,10 +32,8 @@ def portfolio_refresh_sensor(context: RunStatusSensorContext) -> RunRequest | Sk
     days = sessions_of_run(context.dagster_run.tags)
     if not days:
         return SkipReason(f"run {context.dagster_run.run_id} had no sessions")
-    return RunRequest(
-        run_key=f"portfolio_refresh after {context.dagster_run.run_id}",
-        tags=range_tags(days[0], days[-1]),
-    )
+    run_key = f"portfolio_refresh after {context.dagster_run.run_id}"
+    return run_request(run_key, days[0], days[-1])
 
 
 @sensor(
@@ -59,39 +44,15 @@ def portfolio_refresh_sensor(context: RunStatusSensorContext) -> RunRequest | Sk
 )
 def portfolio_refresh_overdue_sensor(
     context: SensorEvaluationContext, platform: Platform
-) -> SkipReason:
+) -> SensorResult | SkipReason:
     """Report once per session; the cursor holds the session last reported."""
-    now = platform.now()
-    session, overdue = overdue_session(platform.database(), now)
-    if not overdue:
-        return SkipReason(f"the portfolios of {session} are refreshed, or not due yet")
-    if context.cursor != session.isoformat():
-        context.log.error("the portfolios of %s are still not refreshed", session)
-        context.instance.report_runless_asset_event(
-            AssetCheckEvaluation(
-                asset_key=AssetKey("portfolio_snapshots"),
-                check_name=OVERDUE_CHECK,
-                passed=False,
-                severity=AssetCheckSeverity.ERROR,
-                description=f"the portfolios of {session} are missing an hour after their time",
-            )
-        )
-        context.update_cursor(session.isoformat())
-    return SkipReason(f"overdue: {session}")
-
-
-def overdue_session(database: Database, now: datetime) -> tuple[date, bool]:
-    """The latest completed session, and whether its portfolios should long be there.
-
-    They are due an hour after the night began, or after a later symbol batch was published. A
-    database in which nothing was ever published owes nobody anything.
-    """
-    session = sessions.latest_completed(now)
-    with database.connection() as connection:
-        if not published(connection, Layer.SYMBOLS):
-            return session, False
-        done = published(connection, Layer.PORTFOLIOS, session)
-        symbols_done = published_at(connection, Layer.SYMBOLS, session)
-    night = datetime.combine(session, NIGHT_BEGINS)
-    due = max(night, symbols_done or night) + PATIENCE
-    return session, session not in done and now > due
+    found = punctuality(platform.database(), platform.now())
+    reported = context.cursor == found.session.isoformat()
+    if reported or not found.overdue:
+        return SkipReason(found.sentence())
+    context.log.error(found.sentence())
+    return SensorResult(
+        skip_reason=SkipReason(found.sentence()),
+        asset_events=[found.alarm()],
+        cursor=found.session.isoformat(),
+    )

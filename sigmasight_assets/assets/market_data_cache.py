@@ -32,7 +32,7 @@ def market_data_cache(
     days = platform.completed(context.partition_keys)
     database = platform.database()
     claim = database.transaction(
-        lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run_id)
+        lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run.run_id)
     )
     source = platform.price_source()
     report = refresh_prices(database, source, claim, days[0], days[-1])

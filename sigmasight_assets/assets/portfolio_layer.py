@@ -16,7 +16,7 @@ from sigmasight_assets.core.nightly.portfolios import (
     Rules,
     refresh_portfolios,
 )
-from sigmasight_assets.metadata import layer_spec, results, session_metadata
+from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 from sigmasight_assets.resources import Platform
 
@@ -84,22 +84,19 @@ def portfolio_layer(
     settings = platform.settings()
     rules = Rules(platform.rates(), settings.correlation_matrix_sessions)
     refreshed = refresh_portfolios(
-        platform.database(), context.run_id, days, rules, selected, config.portfolio_ids or None
+        platform.database(), context.run.run_id, days, rules, selected, config.portfolio_ids or None
     )
-    for done in refreshed:
-        if done.session in days:
-            session_metadata(
-                context, ASSET_TABLES, selected, done.session, done.rows, _figures(done)
-            )
-    yield from results(ASSET_TABLES, selected)
+    # Sessions brought up to date on the way are not this run's partitions.
+    asked = (_finished(done) for done in refreshed if done.session in days)
+    yield from materialized(context, ASSET_TABLES, asked)
 
 
-def _figures(done: PortfolioSession) -> dict[str, float]:
-    """What a person wants to know of a session at a glance; money in USD."""
+def _finished(done: PortfolioSession) -> Finished:
+    """With what a person wants to know of a session at a glance; money in USD."""
     snapshots = done.columns["portfolio_snapshots"]
     stress = done.columns["stress_test_results"]["correlated_pnl"]
     known = stress[np.isfinite(stress)]
-    return {
+    figures = {
         "seconds": round(done.seconds, 3),
         "portfolios": len(snapshots["portfolio_id"]),
         "portfolios partial": int(snapshots["is_partial"].sum()),
@@ -107,3 +104,4 @@ def _figures(done: PortfolioSession) -> dict[str, float]:
         "total daily P&L": round(float(snapshots["daily_pnl"].sum()), 2),
         **({"worst scenario P&L": round(float(known.min()), 2)} if len(known) else {}),
     }
+    return Finished(done.session, done.rows, figures)

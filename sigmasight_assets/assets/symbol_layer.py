@@ -11,7 +11,7 @@ from dagster import AssetExecutionContext, AssetSpec, MaterializeResult, multi_a
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer, claim_sessions
 from sigmasight_assets.core.nightly.symbols import ASSET_TABLES, SymbolSession, refresh_symbols
-from sigmasight_assets.metadata import layer_spec, results, session_metadata
+from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 from sigmasight_assets.resources import Platform
 
@@ -63,16 +63,16 @@ def symbol_layer(
     days = platform.completed(context.partition_keys)
     database = platform.database()
     claim = database.transaction(
-        lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run_id)
+        lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run.run_id)
     )
     latest = sessions.latest_completed(platform.now())
-    for done in refresh_symbols(database, claim, days, latest, selected):
-        session_metadata(context, ASSET_TABLES, selected, done.session, done.rows, _figures(done))
-    yield from results(ASSET_TABLES, selected)
+    refreshed = refresh_symbols(database, claim, days, latest, selected)
+    yield from materialized(context, ASSET_TABLES, map(_finished, refreshed))
 
 
-def _figures(done: SymbolSession) -> dict[str, float]:
-    return {
+def _finished(done: SymbolSession) -> Finished:
+    figures = {
         "seconds": round(done.seconds, 3),
         "market beta coverage": round(done.market_beta_coverage, 4),
     }
+    return Finished(done.session, done.rows, figures)

@@ -10,6 +10,7 @@ from typing import Any
 from dagster import DagsterInstance
 
 from sigmasight_assets.definitions import defs
+from sigmasight_assets.liveness import fail_dead_runs
 from sigmasight_assets.ranges import range_tags
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,12 @@ def run_job(
     last: date,
     config: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Run a job for the sessions from first to last as one run; whether it succeeded."""
+    """Run a job for the sessions from first to last as one run; whether it succeeded.
+
+    No daemon watches over such a run, so each command buries the ones killed before it.
+    """
+    for dead in fail_dead_runs(instance):
+        log.warning("run %s of %s was killed; it is marked as failed", dead.run_id, dead.job_name)
     result = defs.resolve_job_def(job_name).execute_in_process(
         instance=instance,
         tags=range_tags(first, last),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -12,12 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
+from sigmasight_assets.cli import leash
 from sigmasight_assets.core.errors import ConfigurationError, SigmaSightError
 from sigmasight_assets.core.settings import Settings
 
@@ -25,8 +26,12 @@ log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 120
-STOP_SECONDS: Final = 30
+STOP_SECONDS: Final = 15
+PATIENCE_SECONDS: Final = 5
 BATCH_NICENESS: Final = 5
+
+# A proxy in the environment is not for loopback.
+_DIRECTLY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Ports:
     api: int
 
     def require_free(self) -> None:
-        """Refuse a port that somebody listens on, before anything is started."""
+        """Refuse a port that cannot be listened on, before anything is started."""
         if self.dagster == self.api:
             raise ConfigurationError(f"--dagster-port and --api-port are both {self.api}")
         for option, port in (("--dagster-port", self.dagster), ("--api-port", self.api)):
@@ -45,97 +50,110 @@ class Ports:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((LOOPBACK, port))
-                except OSError:
+                except OSError as error:
+                    taken = error.errno == errno.EADDRINUSE
+                    reason = "is in use" if taken else f"cannot be used ({error.strerror})"
                     raise ConfigurationError(
-                        f"port {port} is in use: choose another with {option}"
+                        f"port {port} {reason}: choose another with {option}"
                     ) from None
 
 
+@dataclass(frozen=True)
+class _Server:
+    """A server on its leash, the address at which it answers once it is up, and its log."""
+
+    name: str
+    leash: subprocess.Popen[bytes]
+    address: str
+    log_file: Path
+
+
 def serve(ports: Ports, settings: Settings) -> None:
-    """Serve until Ctrl-C or SIGTERM; both processes end with this one.
+    """Serve until interrupted; both servers end with this process, even if it is killed.
 
     Raises:
         SigmaSightError: if one of them does not start or dies, naming its log.
     """
     logs = settings.home.resolve() / "logs"
     logs.mkdir(exist_ok=True)
-    home = Path(os.environ["DAGSTER_HOME"])
-    dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(home / "workspace.yaml")]
-    dagster += ["-h", LOOPBACK, "-p", str(ports.dagster)]
-    api = [sys.executable, "-m", "uvicorn", "--factory", "sigmasight_api.main:create_app"]
+    workspace = Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml"
+    dagster = ["dagster", "dev", "-w", str(workspace), "-h", LOOPBACK, "-p", str(ports.dagster)]
+    api = ["uvicorn", "--factory", "sigmasight_api.main:create_app"]
     api += ["--host", LOOPBACK, "--port", str(ports.api)]
+    # Batches are started by Dagster and inherit its place behind the service.
     with (
-        _terminating(),
-        # Batches are started by Dagster and inherit its place behind the service.
-        _process("dagster", dagster, logs / "dagster.log", BATCH_NICENESS) as ui,
-        _process("api", api, logs / "api.log", 0) as service,
+        _server("API", api, 0, f"http://{LOOPBACK}:{ports.api}", logs / "api.log") as service,
+        _server(
+            "Dagster UI",
+            dagster,
+            BATCH_NICENESS,
+            f"http://{LOOPBACK}:{ports.dagster}",
+            logs / "dagster.log",
+        ) as ui,
     ):
-        log.info("starting the Dagster UI and the API (logs in %s)", logs)
-        _await(f"http://{LOOPBACK}:{ports.api}/health/live", service, logs / "api.log")
-        _await(f"http://{LOOPBACK}:{ports.dagster}/server_info", ui, logs / "dagster.log")
-        print(f"Dagster UI  http://{LOOPBACK}:{ports.dagster}")
-        print(f"API         http://{LOOPBACK}:{ports.api}")
+        log.info("starting the API and the Dagster UI (logs in %s)", logs)
+        _await(service, "/health/live")
+        _await(ui, "/server_info")
         print("Ctrl-C stops both", flush=True)
-        while True:
-            for process, log_file in ((ui, "dagster.log"), (service, "api.log")):
-                if process.poll() is not None:
-                    raise SigmaSightError(f"a server ended by itself; see {logs / log_file}")
-            time.sleep(0.5)
+        # To serve until then was the task: it is done.
+        with suppress(KeyboardInterrupt):
+            _watch([service, ui])
+
+
+def _watch(servers: Sequence[_Server]) -> None:
+    while True:
+        for server in servers:
+            if server.leash.poll() is not None:
+                raise SigmaSightError(f"the {server.name} ended by itself; see {server.log_file}")
+        time.sleep(0.5)
 
 
 @contextmanager
-def _terminating() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that nothing is left running."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _process(
-    name: str, command: Sequence[str], log_file: Path, niceness: int
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in its own session: Ctrl-C reaches it from here, once, and all it started."""
+def _server(
+    name: str, module: Sequence[str], niceness: int, address: str, log_file: Path
+) -> Iterator[_Server]:
+    """A server in a session of its own: Ctrl-C reaches it from here, once."""
+    leashed = [sys.executable, "-I", "-S", leash.__file__, str(niceness)]
     with log_file.open("wb") as output:
-        child = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        process = subprocess.Popen(
+            [*leashed, sys.executable, "-m", *module],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-    os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
     try:
-        yield child
+        yield _Server(name, process, address, log_file)
     finally:
-        log.info("stopping %s", name)
-        _stop(child)
+        log.info("stopping the %s", name)
+        _stop(process)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            log.warning("process %d did not stop, killing it", child.pid)
-    # Whatever of its process group is left: the group ends with its leader.
+def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    child.wait()
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        log.warning("process %d did not stop, killing it", process.pid)
+    finally:
+        # Whatever of its process group is left: the group ends with its leader.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _await(url: str, process: subprocess.Popen[bytes], log_file: Path) -> None:
-    """Wait until the server answers."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+def _await(server: _Server, path: str) -> None:
+    """Wait until the server answers, and say where."""
+    started = time.monotonic()
+    patience = PATIENCE_SECONDS
+    while server.leash.poll() is None and time.monotonic() < started + START_SECONDS:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with _DIRECTLY.open(server.address + path, timeout=5):
+                print(f"{server.name:10}  {server.address}", flush=True)
                 return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise SigmaSightError(f"the server at {url} did not start; see {log_file}")
+            time.sleep(0.2)
+        if time.monotonic() > started + patience:
+            log.info("the %s is still starting", server.name)
+            patience += PATIENCE_SECONDS
+    raise SigmaSightError(f"the {server.name} did not start; see {server.log_file}")

@@ -9,13 +9,16 @@ from sigmasight_assets.core.db.read.summary import PortfolioSummary, portfolio_s
 
 
 def print_summary(database: Database) -> None:
-    """What the newest published session says of the first portfolios."""
+    """What the newest published session says of the first portfolios.
+
+    beta: sum of weight x Market Beta (90D). worst scenario: the largest loss with correlations.
+    """
     with database.connection() as connection:
         found = portfolio_summaries(connection)
     if not found:
-        print("no portfolio has a published session yet")
+        print("no portfolio has results for the newest session")
         return
-    print(f"\n{found[0].session}")
+    print(f"\nThe newest session, {found[0].session} (USD)")
     width = max(len(each.account_name) for each in found)
     print(f"{'portfolio':{width}}  {'NAV':>14}  {'day P&L':>12}  {'beta':>6}  worst scenario")
     for each in found:
