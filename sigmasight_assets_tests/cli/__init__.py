@@ -1,0 +1,1 @@
+"""The `sigmasight` command as a person runs it: processes, ports, signals, homes."""
