@@ -1,13 +1,13 @@
 # run: everything up, from nothing.  test: every test and check, without network.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-SYNTHETIC := --source synthetic
-UP ?= $(SYNTHETIC)
+PIP_QUIETLY := --quiet --disable-pip-version-check
+UP ?= --source synthetic
 
 .PHONY: run test lint bench api-closure clean
 
 run: .venv/installed
-	$(BIN)/python -m sigmasight_assets.cli.main up $(UP)
+	@$(BIN)/python -m sigmasight_assets.cli.main up $(UP)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -24,14 +24,16 @@ bench: .venv/installed
 # The service must run without Dagster: an environment that holds its dependencies alone.
 api-closure:
 	$(PYTHON) -m venv .venv-api
-	.venv-api/bin/python -m pip install --quiet -c constraints.txt -e ".[api]" pytest httpx
+	.venv-api/bin/python -m pip install $(PIP_QUIETLY) -c constraints.txt -e ".[api]" pytest httpx
 	.venv-api/bin/python -m pytest -p no:cacheprovider --noconftest sigmasight_assets_tests/api
 
 .venv/installed: pyproject.toml constraints.txt
-	@echo "installing into .venv (a minute or two the first time)"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[pipeline,api,dev]"
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'Python 3.11 or newer is needed; if it is somewhere else: make PYTHON=/its/path'; exit 1; }
+	@echo "installing into .venv: a minute or two without a word, this first time"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install $(PIP_QUIETLY) -c constraints.txt -e ".[pipeline,api,dev]"
+	@touch $@
 
 clean:
 	rm -rf .venv .venv-api

@@ -13,6 +13,7 @@ from sigmasight_assets.cli.execution import run_job
 from sigmasight_assets.cli.interrupts import ignore_further
 from sigmasight_assets.cli.platform import Grounds
 from sigmasight_assets.cli.price_choice import Prices, filled_with, remember_filled
+from sigmasight_assets.cli.progress import never_silent
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
@@ -57,7 +58,8 @@ def run_work(instance: DagsterInstance, work: Work, portfolio_id: str | None = N
         for first, last in contiguous_ranges(sorted(days)):
             log.info("%s: %s", job, described(sessions.as_dates(sessions.between(first, last))))
             try:
-                succeeded = run_job(instance, job, first, last, config)
+                with never_silent():
+                    succeeded = run_job(instance, job, first, last, config)
             except KeyboardInterrupt:
                 ignore_further()
                 raise

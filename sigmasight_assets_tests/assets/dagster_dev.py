@@ -1,4 +1,4 @@
-"""The UI's server and the daemon as users start them, and what the UI asks of them."""
+"""The UI's server and the daemon in processes of their own, and what the UI asks of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -111,31 +111,40 @@ class Ui:
 
 
 @contextmanager
-def dagster_dev(stage: Stage) -> Iterator[tuple[Ui, subprocess.Popen[bytes]]]:
-    """`dagster dev` on a free port of loopback; all its processes are gone afterwards."""
-    home = Path(stage.environment["DAGSTER_HOME"])
+def webserver(stage: Stage) -> Iterator[Ui]:
+    """The UI's server without a daemon: what is launched waits."""
     port = _free_port()
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(home / "workspace.yaml")]
-    command += ["-h", "127.0.0.1", "-p", str(port)]
+    command = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port)]
+    with running(stage, command) as process:
+        _await_answer(port, process)
+        yield Ui(port)
+
+
+def daemon(stage: Stage) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """The daemon alone."""
+    return running(stage, ["dagster._daemon", "run"])
+
+
+@contextmanager
+def running(stage: Stage, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python module as a process that leads a group, all of which is killed at the end."""
+    home = Path(stage.environment["DAGSTER_HOME"])
+    command = [sys.executable, "-m", *command, "-w", str(home / "workspace.yaml")]
     with (home / "dagster.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=stage.environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        eventually(lambda: process.poll() is not None or _answers(port), 120)
-        assert process.poll() is None, (home / "dagster.log").read_text()
-        yield Ui(port), process
+        yield process
     finally:
-        kill_group(process)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for a process that leads its group and all that is in it, at once."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
+def _await_answer(port: int, process: subprocess.Popen[bytes]) -> None:
+    eventually(lambda: process.poll() is not None or _answers(port), 120)
+    assert process.poll() is None, "it ended; see dagster.log"
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +13,7 @@ from dagster import (
     AssetCheckEvaluation,
     AssetCheckKey,
     AssetKey,
+    AssetRecordsFilter,
     DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
@@ -126,6 +127,30 @@ class Stage(Tables):
         assert evaluation is not None
         return evaluation
 
+    def materialize(self, assets: Collection[str], first: date, last: date | None = None) -> str:
+        """Materialize some assets alone, as the UI does, for one partition or a range.
+
+        Returns the run's id.
+        """
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=set(map(AssetKey, assets)), asset_check_selection=set()
+        )
+        done = job.execute_in_process(
+            instance=self.instance,
+            partition_key=None if last else str(first),
+            tags=range_tags(first, last) if last else None,
+            raise_on_error=False,
+        )
+        return done.run_id
+
+    def metadata(self, asset: str, session: date) -> dict[str, Any]:
+        """What the newest materialization of a partition says."""
+        wanted = AssetRecordsFilter(asset_key=AssetKey(asset), asset_partitions=[str(session)])
+        (record,) = self.instance.fetch_materializations(wanted, limit=1).records
+        materialization = record.asset_materialization
+        assert materialization is not None
+        return {name: value.value for name, value in materialization.metadata.items()}
+
     def evaluate(
         self, asset: str, name: str, first: date | None = None, last: date | None = None
     ) -> AssetCheckEvaluation:
@@ -141,11 +166,10 @@ class Stage(Tables):
 
 def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until the condition holds."""
-    deadline, pause = time.monotonic() + seconds, 0.02; t0=time.monotonic()
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not condition():
         assert time.monotonic() < deadline, f"it never came in {seconds} s"
         time.sleep(pause := min(pause * 1.2, 0.5))
-    print("WAITED", round(time.monotonic()-t0,1), __import__("inspect").stack()[1].lineno)
 
 
 @contextmanager
@@ -167,15 +191,10 @@ def advisory_locks(stage: Stage, granted: bool | None = None) -> int:
     return int(count)
 
 
-def result_checksums(stage: Stage) -> dict[str, str]:
-    """The checksum of every table; each portfolio must be up to date.
-
-    Without `portfolios`, whose data_version counts changes on their way rather than results.
-    """
-    assert stage.ask("SELECT account_name FROM portfolios WHERE stale_from IS NOT NULL") == []
-    found = dict(table_checksums(stage.database))
-    del found["portfolios"]
-    return found
+def result_checksums(tables: Tables) -> Mapping[str, str]:
+    """The checksum of every table; each portfolio must be up to date."""
+    assert tables.ask("SELECT account_name FROM portfolios WHERE stale_from IS NOT NULL") == []
+    return table_checksums(tables.database)
 
 
 def add_books(database: Database) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import pytest
-from dagster import DagsterEvent, DagsterRunStatus
+from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey, DagsterEvent, DagsterRunStatus
 from dagster import DagsterEventType as EventType
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.test_utils import create_test_daemon_workspace_context, freeze_time
@@ -58,12 +59,18 @@ class Daemon:
                 instance.report_dagster_event(DagsterEvent(stage.value, run.job_name), run_id)
 
 
-@pytest.fixture
-def daemon(stage: Stage) -> Iterator[Daemon]:
-    """A daemon with a code server of its own, started just now."""
+@contextmanager
+def started(stage: Stage) -> Iterator[Daemon]:
+    """A daemon with a code server of its own, started just now in the test's environment."""
     module = ModuleTarget("sigmasight_assets.definitions", None, None, "sigmasight")
     with create_test_daemon_workspace_context(module, stage.instance) as workspace:
         yield Daemon(stage, workspace)
+
+
+@pytest.fixture
+def daemon(stage: Stage) -> Iterator[Daemon]:
+    with started(stage) as running:
+        yield running
 
 
 def test_thanksgiving_week_runs_its_four_sessions_and_refreshes_the_portfolios_of_each(
@@ -120,3 +127,22 @@ def test_a_daemon_that_was_down_from_friday_to_monday_asks_for_both_sessions_in_
     assert monday_evening == [("symbol_batch", days("2026-03-06", "2026-03-09"))]
     # Dagster makes up for the newest missed tick alone; the sessions of the others are in it.
     assert len(stage.ticks("nightly_schedule")) == 1
+
+
+def test_the_alarm_of_a_night_without_a_refresh_is_a_failed_check_of_the_snapshots(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGMASIGHT_NOW", "2026-03-14T03:30:00+00:00")
+    with started(stage) as daemon:
+        assert daemon.sees("2026-03-14T03:30:00+00:00") == []
+        assert daemon.sees("2026-03-14T03:40:00+00:00") == []
+    alarm = stage.check("portfolio_snapshots", "refreshed_within_an_hour")
+    assert not alarm.passed
+    assert alarm.severity is AssetCheckSeverity.ERROR
+    late = "the portfolios of 2026-03-13 are missing an hour after their time"
+    assert alarm.description == late
+    ticks = stage.ticks("portfolio_refresh_overdue_sensor")
+    assert [tick.skip_reason for tick in ticks] == [late, late]
+    storage = stage.instance.event_log_storage
+    key = AssetCheckKey(AssetKey("portfolio_snapshots"), "refreshed_within_an_hour")
+    assert len(storage.get_asset_check_execution_history(check_key=key, limit=5)) == 1

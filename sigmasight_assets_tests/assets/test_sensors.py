@@ -95,7 +95,7 @@ def test_portfolios_that_never_saw_a_night_are_overdue_and_no_portfolio_owes_not
 
 
 def test_the_alarm_fails_a_check_once_and_the_refresh_lets_it_pass_again(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SIGMASIGHT_NOW", "2026-03-14T03:30:00+00:00")
     result = alarm(stage.instance, None)
@@ -103,6 +103,7 @@ def test_the_alarm_fails_a_check_once_and_the_refresh_lets_it_pass_again(
     assert result.skip_reason is not None
     sentence = f"the portfolios of {LATEST} are missing an hour after their time"
     assert result.skip_reason.skip_message == sentence
+    assert sentence in "".join(capsys.readouterr())
     (evaluation,) = result.asset_events
     assert (evaluation.asset_check_key, evaluation.passed) == (CHECK, False)
     assert isinstance(alarm(stage.instance, result.cursor), SkipReason)

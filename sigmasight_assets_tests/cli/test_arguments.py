@@ -10,37 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sigmasight_assets.cli.main import main
-from sigmasight_assets_tests.cli.commands import NOW, Done, is_one_complaint, sigmasight
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command inside this process: a bad argument should not cost an interpreter each."""
-
-    def call(*arguments: str, **settings: str) -> Done:
-        for name, value in {
-            "SIGMASIGHT_HOME": str(home),
-            "SIGMASIGHT_NOW": NOW,
-            **settings,
-        }.items():
-            monkeypatch.setenv(name, value)
-        try:
-            code = main(arguments)
-        except SystemExit as ended:
-            assert isinstance(ended.code, int)
-            code = ended.code
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return call
+from sigmasight_assets_tests.cli.commands import Run, is_one_complaint, sigmasight
 
 
 @pytest.mark.parametrize(

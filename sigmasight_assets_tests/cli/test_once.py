@@ -22,14 +22,15 @@ from sigmasight_assets.core.market.synthetic import SyntheticSource
 from sigmasight_assets_tests.cli.commands import (
     Done,
     ask,
-    end_server,
     is_one_complaint,
+    remove,
     server_pids,
     sigmasight,
 )
 
 HEDGE_FUND = "fcd71196-e93e-f000-5a74-31a9eead3118"
 ONCE = ("up", "--once", "--source", "synthetic", "--sessions", "3")
+SPY_CLOSE = "SELECT close FROM market_data_cache WHERE symbol = 'SPY' AND date = '2024-12-10'"
 SESSIONS = ["2025-12-09", "2025-12-10", "2025-12-11"]
 
 
@@ -38,11 +39,11 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Done
     """A home made by `up --once` from nothing, and what the command said."""
     home = tmp_path_factory.mktemp("a path with spaces, ünïcode & 'quotes'") / "home"
     yield home, sigmasight(home, *ONCE)
-    end_server(home)
+    remove(home)
 
 
 @pytest.fixture
-def home(first: tuple[Path, Done]) -> Path:
+def filled(first: tuple[Path, Done]) -> Path:
     """The home with three published sessions on synthetic prices, nothing running."""
     home, _ = first
     if json.loads((home / "price_source.json").read_text())["filled_with"] != "synthetic":
@@ -124,17 +125,17 @@ def test_progress_says_first_what_is_happening_and_shows_no_noise(
     assert not [line for line in said if re.search("warning|deprecat|beta|Traceback", line, re.I)]
 
 
-def test_up_once_again_finds_the_sessions_there(home: Path) -> None:
-    before = runs(home)
-    again = sigmasight(home, *ONCE)
+def test_up_once_again_finds_the_sessions_there(filled: Path) -> None:
+    before = runs(filled)
+    again = sigmasight(filled, *ONCE)
     assert again.code == 0
     assert "3 sessions, 2025-12-09 to 2025-12-11: there already" in again.err
     assert "0 demo portfolios added" in again.err
     assert len(table(again.out)) == 5
-    assert runs(home) == before
+    assert runs(filled) == before
 
 
-def write_multiplied_prices(path: Path, last: date, factor: float = 2.0) -> Path:
+def write_multiplied_prices(path: Path, last: date, factor: float) -> Path:
     """The synthetic stocks and funds at prices of another level."""
     bars = SyntheticSource().fetch(SyntheticSource().listed_symbols(), date(2024, 3, 1), last).bars
     columns = {
@@ -147,152 +148,129 @@ def write_multiplied_prices(path: Path, last: date, factor: float = 2.0) -> Path
     return path
 
 
-def test_another_source_replaces_windows_and_results_and_is_remembered(home: Path) -> None:
-    synthetic = result_checksums(home)
-    prices = write_multiplied_prices(home.parent / "doubled.parquet", date(2025, 12, 10))
-    done = sigmasight(home, "up", "--once", "--prices", str(prices), "--sessions", "1")
+def test_another_source_replaces_windows_and_results_and_is_remembered(filled: Path) -> None:
+    synthetic = result_checksums(filled)
+    prices = write_multiplied_prices(filled.parent / "prices.parquet", date(2025, 12, 10), 2.0)
+    up = ("up", "--once", "--prices", str(prices), "--sessions", "1")
+    done = sigmasight(filled, *up)
     assert done.code == 0, done.err
-    assert ask(home, "SELECT DISTINCT data_source FROM market_data_cache") == [("files",)]
-    spy = "SELECT close FROM market_data_cache WHERE symbol = 'SPY' AND date = '2025-12-10'"
-    bars = SyntheticSource().fetch(["SPY"], date(2025, 12, 10), date(2025, 12, 10)).bars
-    assert ask(home, spy) == [(bars.close[0] * 2,)]
+    assert ask(filled, "SELECT DISTINCT data_source FROM market_data_cache") == [("files",)]
+    [(doubled,)] = ask(filled, SPY_CLOSE)
+    bars = SyntheticSource().fetch(["SPY"], date(2024, 12, 10), date(2024, 12, 10)).bars
+    assert doubled == bars.close[0] * 2
     # The file ends before the 11th: what the synthetic prices made of that day is gone.
-    assert published(home)[-2:] == SESSIONS[:2]
+    assert published(filled) == SESSIONS[:2]
     stored = "SELECT count(*) FROM portfolio_snapshots WHERE snapshot_date = '2025-12-11'"
-    assert ask(home, stored) == [(0,)]
+    assert ask(filled, stored) == [(0,)]
 
-    later = sigmasight(home, "run", "--session", "2025-12-10")
-    assert later.code == 0, later.err
-    assert ask(home, "SELECT DISTINCT data_source FROM market_data_cache") == [("files",)]
-    refused = sigmasight(home, "run", "--session", "2025-12-11")
+    refused = sigmasight(filled, "run", "--session", "2025-12-11")
     assert is_one_complaint(refused)
     assert "the prices of the source files go from 2024-03-01 to 2025-12-10" in refused.err
 
-    back = sigmasight(home, *ONCE)
-    assert back.code == 0, back.err
-    now = result_checksums(home)
-    assert {table: now[table] for table in synthetic} == synthetic
-
-
-def test_another_file_of_the_same_name_is_noticed(home: Path) -> None:
-    prices = home.parent / "prices.parquet"
-    last = date(2025, 12, 11)
-    spy = "SELECT close FROM market_data_cache WHERE symbol = 'SPY' AND date = '2024-12-10'"
-    write_multiplied_prices(prices, last, 3.0)
-    once = ("up", "--once", "--prices", str(prices), "--sessions", "1")
-    assert sigmasight(home, *once).code == 0
-    [(before,)] = ask(home, spy)
-    write_multiplied_prices(prices, last, 4.0)
-    done = sigmasight(home, *once)
+    write_multiplied_prices(prices, date(2025, 12, 10), 3.0)
+    done = sigmasight(filled, *up)
     assert done.code == 0, done.err
     assert "the prices are not those of the stored results" in done.err
-    [(after,)] = ask(home, spy)
-    assert after / before == pytest.approx(4 / 3, rel=1e-12)
+    [(tripled,)] = ask(filled, SPY_CLOSE)
+    assert tripled == bars.close[0] * 3
+
+    back = sigmasight(filled, *ONCE)
+    assert back.code == 0, back.err
+    assert result_checksums(filled) == synthetic
 
 
-def test_only_missing_ranges_are_run(home: Path) -> None:
-    sigmasight(home, "up", "--once", "--from", "2025-11-18", "--to", "2025-11-19")
-    before = len(runs(home))
-    done = sigmasight(home, "up", "--once", "--from", "2025-11-14", "--to", "2025-11-24")
+def test_only_missing_ranges_are_run_and_portfolios_on_symbols_that_are_there(filled: Path) -> None:
+    unpublish = "DELETE FROM published_sessions WHERE session = %s AND layer = ANY(%s)"
+    ask(filled, unpublish, "2025-12-09", ["portfolios"])
+    ask(filled, unpublish, "2025-12-10", ["symbols", "portfolios"])
+    before = len(runs(filled))
+    done = sigmasight(filled, "up", "--once", "--from", "2025-12-06")
     assert done.code == 0, done.err
-    assert runs(home)[before:] == [
-        ("symbol_batch", "SUCCESS", "2025-11-14", "2025-11-17"),
-        ("symbol_batch", "SUCCESS", "2025-11-20", "2025-11-24"),
-        ("portfolio_refresh", "SUCCESS", "2025-11-14", "2025-11-17"),
-        ("portfolio_refresh", "SUCCESS", "2025-11-20", "2025-11-24"),
+    assert runs(filled)[before:] == [
+        ("symbol_batch", "SUCCESS", "2025-12-08", "2025-12-08"),
+        ("symbol_batch", "SUCCESS", "2025-12-10", "2025-12-10"),
+        ("portfolio_refresh", "SUCCESS", "2025-12-08", "2025-12-10"),
     ]
 
 
-def test_missing_portfolios_are_refreshed_on_the_symbols_that_are_there(home: Path) -> None:
-    before = len(runs(home))
-    ask(
-        home, "DELETE FROM published_sessions WHERE (layer, session) = ('portfolios', '2025-12-10')"
-    )
-    assert sigmasight(home, *ONCE).code == 0
-    assert runs(home)[before:] == [
-        ("portfolio_refresh", "SUCCESS", "2025-12-10", "2025-12-10"),
-    ]
-
-
-def test_run_refuses_nothing_that_has_a_session(home: Path) -> None:
-    before = len(runs(home))
-    forced = sigmasight(home, "run", "--session", "2025-12-07", "--force")
+def test_run_refuses_nothing_that_has_a_session(filled: Path) -> None:
+    before = len(runs(filled))
+    forced = sigmasight(filled, "run", "--session", "2025-12-07", "--force")
     assert forced.code == 0, forced.err
-    assert runs(home)[before:] == [
+    assert runs(filled)[before:] == [
         ("symbol_batch", "SUCCESS", "2025-12-05", "2025-12-05"),
         ("portfolio_refresh", "SUCCESS", "2025-12-05", "2025-12-05"),
     ]
-    assert "2025-12-05" in published(home)
+    assert "2025-12-05" in published(filled)
 
 
-def test_a_single_portfolio_is_refreshed_alone(home: Path) -> None:
-    before = len(runs(home))
+def test_a_single_portfolio_is_refreshed_alone(filled: Path) -> None:
+    before = len(runs(filled))
     query = (
         "SELECT portfolio_id::text, xmin::text FROM portfolio_snapshots WHERE snapshot_date = %s"
     )
-    old = dict(ask(home, query, "2025-12-11"))
-    done = sigmasight(home, "run", "--session", "2025-12-11", "--portfolio", HEDGE_FUND.upper())
+    old = dict(ask(filled, query, "2025-12-11"))
+    done = sigmasight(filled, "run", "--session", "2025-12-11", "--portfolio", HEDGE_FUND.upper())
     assert done.code == 0, done.err
-    new = dict(ask(home, query, "2025-12-11"))
+    new = dict(ask(filled, query, "2025-12-11"))
     assert {each for each in new if new[each] != old[each]} == {HEDGE_FUND}
-    assert [job for job, *_ in runs(home)[before:]] == ["portfolio_refresh"]
+    assert [job for job, *_ in runs(filled)[before:]] == ["portfolio_refresh"]
 
 
-def test_a_portfolio_that_does_not_exist_is_refused_and_no_run_is_recorded(home: Path) -> None:
-    before = runs(home)
+def test_a_portfolio_that_does_not_exist_is_refused_and_no_run_is_recorded(filled: Path) -> None:
+    before = runs(filled)
     nobody = HEDGE_FUND.replace("f", "0")
-    done = sigmasight(home, "run", "--session", "2025-12-11", "--portfolio", nobody)
+    done = sigmasight(filled, "run", "--session", "2025-12-11", "--portfolio", nobody)
     assert is_one_complaint(done), done
     assert f"there is no portfolio {nobody} on 2025-12-11" in done.err
-    assert server_pids(home) == set()
-    assert runs(home) == before
+    assert server_pids(filled) == set()
+    assert runs(filled) == before
 
 
-def test_a_backfill_is_one_run_of_each_job_and_changes_nothing_that_was_right(home: Path) -> None:
-    before, checksums = len(runs(home)), sigmasight(home, "db", "checksum").out
-    done = sigmasight(home, "backfill", "--from", "2025-12-09", "--to", "2025-12-11")
+def test_a_backfill_is_one_run_of_each_job_and_changes_nothing_that_was_right(filled: Path) -> None:
+    before, checksums = len(runs(filled)), sigmasight(filled, "db", "checksum").out
+    done = sigmasight(filled, "backfill", "--from", "2025-12-09", "--to", "2025-12-11")
     assert done.code == 0, done.err
-    assert runs(home)[before:] == [
+    assert runs(filled)[before:] == [
         ("symbol_batch", "SUCCESS", "2025-12-09", "2025-12-11"),
         ("portfolio_refresh", "SUCCESS", "2025-12-09", "2025-12-11"),
     ]
-    assert sigmasight(home, "db", "checksum").out == checksums
+    assert sigmasight(filled, "db", "checksum").out == checksums
 
 
-def test_db_url_prints_a_url_that_psycopg_reads_and_nothing_else(home: Path) -> None:
-    done = sigmasight(home, "db", "url")
+def test_db_url_prints_a_url_that_psycopg_reads_and_nothing_else(filled: Path) -> None:
+    done = sigmasight(filled, "db", "url")
     assert done.code == 0
     assert re.fullmatch(r"postgresql://\S+\n", done.out)
     with psycopg.connect(done.out.strip()) as connection:
         (name,) = connection.execute("SELECT current_database()").fetchone() or ()
     assert name == "sigmasight"
-    assert len(server_pids(home)) == 1
-    stopped = sigmasight(home, "db", "stop")
+    assert len(server_pids(filled)) == 1
+    stopped = sigmasight(filled, "db", "stop")
     assert (stopped.code, stopped.out) == (0, "the embedded database is stopped\n")
-    assert server_pids(home) == set()
+    assert server_pids(filled) == set()
 
 
-def test_db_migrate_twice_and_db_checksum_leave_no_server_running(home: Path) -> None:
-    first, second = sigmasight(home, "db", "migrate"), sigmasight(home, "db", "migrate")
+def test_db_migrate_twice_and_db_checksum_leave_no_server_running(filled: Path) -> None:
+    first, second = sigmasight(filled, "db", "migrate"), sigmasight(filled, "db", "migrate")
     assert first.code == second.code == 0
     assert first.out == second.out
     assert re.fullmatch(r"the tables are at revision \w+\n", first.out)
-    sums = [sigmasight(home, "db", "checksum") for _ in range(2)]
+    sums = [sigmasight(filled, "db", "checksum") for _ in range(2)]
     assert sums[0] == sums[1]
     assert re.fullmatch(r"([0-9a-f]{32}  [a-z_]+\n)+", sums[0].out)
+    assert server_pids(filled) == set()
+
+
+def test_a_checksum_of_no_tables_says_how_to_make_them(home: Path) -> None:
+    done = sigmasight(home, "db", "checksum")
+    assert is_one_complaint(done), done
+    assert "`sigmasight db migrate` makes them" in done.err
     assert server_pids(home) == set()
 
 
-def test_a_checksum_of_no_tables_says_how_to_make_them(tmp_path: Path) -> None:
-    done = sigmasight(tmp_path / "new", "db", "checksum")
-    assert is_one_complaint(done), done
-    assert "`sigmasight db migrate` makes them" in done.err
-    assert server_pids(tmp_path / "new") == set()
-
-
-def test_the_production_profile_has_no_demo_accounts(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    prices = write_multiplied_prices(tmp_path / "p.parquet", date(2025, 12, 11))
+def test_the_production_profile_has_no_demo_accounts(home: Path) -> None:
+    prices = write_multiplied_prices(home.parent / "p.parquet", date(2025, 12, 11), 2.0)
     production = {"SIGMASIGHT_PROFILE": "production", "SIGMASIGHT_NOW": None}
     up = ("up", "--once", "--prices", str(prices), "--sessions", "1")
     done = sigmasight(home, *up, **production)

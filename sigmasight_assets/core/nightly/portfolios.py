@@ -129,6 +129,7 @@ def _refresh(
     for session in days:
         started = time.perf_counter()
         with database.connection() as connection:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
             factors = symbol_factors(connection, session, held)
             covariance = factor_covariance(connection, session)
             companies = profiles(connection)

@@ -21,22 +21,24 @@ COMMIT = -1
 class Killer:
     """Terminates a connection's backend just before its n-th statement, or before its COMMIT.
 
-    times: on how many connections; every further one is left alone. statements: how many were
-    begun on the last connection.
+    times: on how many connections; every further one is left alone, and so are the first `spare`.
     """
 
-    def __init__(self, control: psycopg.Connection[Any], before: int, times: int) -> None:
-        self.control, self.before, self.left = control, before, times
+    def __init__(
+        self, control: psycopg.Connection[Any], before: int, times: int, spare: int
+    ) -> None:
+        self.control, self.before, self.left, self.spare = control, before, times, spare
         self.statements = 0
         self.killed = 0
 
     def connected(self) -> None:
         self.statements = 0
+        self.spare -= 1
 
     def about_to(self, connection: psycopg.Connection, commit: bool = False) -> None:
         self.statements += not commit
         moment = COMMIT if commit else self.statements
-        if self.left and moment == self.before:
+        if self.left and self.spare < 0 and moment == self.before:
             self.left -= 1
             self.killed += 1
             _terminate(self.control, connection.info.backend_pid)
@@ -54,13 +56,17 @@ def _terminate(control: psycopg.Connection[Any], pid: int) -> None:
 
 @contextmanager
 def killing(
-    control: psycopg.Connection[Any], before: int, times: int = 1, tries: int = engine.TRIES
+    control: psycopg.Connection[Any],
+    before: int,
+    times: int = 1,
+    tries: int = engine.TRIES,
+    spare: int = 0,
 ) -> Iterator[Killer]:
     """While it lasts, our connections are killed before their n-th statement; no pauses.
 
     control: the autocommit connection that gives the order. tries: of each transaction.
     """
-    killer = Killer(control, before, times)
+    killer = Killer(control, before, times, spare)
 
     class DoomedCursor(psycopg.Cursor[Any]):
         def execute(self, *args: Any, **kwargs: Any) -> Any:

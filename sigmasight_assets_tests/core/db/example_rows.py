@@ -74,20 +74,19 @@ def _kind(column: Column[Any]) -> Any:
 
 def _column(column: Column[Any], session: date, version: int, rows: int) -> np.ndarray:
     kind = _kind(column)
-    if isinstance(kind, Uuid):
-        return np.array([PORTFOLIO_IDS[n % len(PORTFOLIO_IDS)] for n in range(rows)])
-    if isinstance(kind, Date):
-        return np.full(rows, np.datetime64(session))
     if isinstance(kind, JSONB):
         documents = np.empty(rows, dtype=object)
         documents[:] = [[version]] * rows
         return documents
-    if isinstance(kind, Boolean):
-        return np.ones(rows, dtype=bool)
-    if isinstance(kind, Integer):
-        return np.full(rows, version)
-    if isinstance(kind, (Double, Numeric)):
-        return np.full(rows, float(version))
-    if column.primary_key:
-        return np.array([f"K{n:04d}" for n in range(rows)])
-    return np.full(rows, f"version {version}")
+    for handled, value in (
+        (Uuid, PORTFOLIO_IDS),
+        (Date, [np.datetime64(session)]),
+        (Boolean, [True]),
+        (Integer, [version]),
+        (Numeric, [float(version)]),
+        (Double, [float(version)]),
+    ):
+        if isinstance(kind, handled):
+            return np.resize(value, rows)
+    keys = [f"K{n:04d}" for n in range(rows)]
+    return np.array(keys if column.primary_key else [f"version {version}"] * rows)

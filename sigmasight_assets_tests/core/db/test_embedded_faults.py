@@ -28,6 +28,9 @@ from sigmasight_assets_tests.core.db.embedded_servers import (
     wait_until,
 )
 
+# Busy for hours without a spill file: a backend that outlived this test would else fill the disk.
+BUSY = b"SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
@@ -92,7 +95,7 @@ def test_after_a_kill_a_backend_in_a_long_query_does_not_block_the_next_start(
     url = embedded(made_home).database_url("postgres")
     busy = psycopg.connect(url, autocommit=True)
     backend = busy.info.backend_pid
-    busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
+    busy.pgconn.send_query(BUSY)
     wait_until(lambda: ("active",) in ask(url, "SELECT state FROM pg_stat_activity"))
     kill_server(made_home)
     assert is_alive(backend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import psycopg
@@ -37,9 +38,13 @@ def users(database: Database) -> int:
 
 
 def test_a_connections_block_is_one_transaction(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.connection() as connection:
-        insert(connection)
-        raise RuntimeError
+    def fail() -> None:
+        with database.connection() as connection:
+            insert(connection)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert users(database) == 0
     with database.connection() as connection:
         insert(connection)
@@ -79,8 +84,6 @@ def test_an_error_that_another_try_cannot_help_is_raised_at_once(database: Datab
 
 
 def test_a_deadlock_is_resolved_by_another_try(database: Database) -> None:
-    import threading
-
     with database.connection() as connection:
         connection.execute("INSERT INTO users (email) VALUES ('a'), ('b')")
     met = threading.Barrier(2)
@@ -120,9 +123,13 @@ def test_a_database_does_not_say_its_password(database: Database) -> None:
 
 
 def test_a_kill_while_reading_reaches_the_caller(database: Database) -> None:
-    with pytest.raises(psycopg.OperationalError), database.connection() as connection:
-        terminate(database.url, connection.info.backend_pid)
-        connection.execute("SELECT 1")
+    def read() -> None:
+        with database.connection() as connection:
+            terminate(database.url, connection.info.backend_pid)
+            connection.execute("SELECT 1")
+
+    with pytest.raises(psycopg.OperationalError):
+        read()
 
 
 @pytest.mark.parametrize(

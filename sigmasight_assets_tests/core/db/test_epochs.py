@@ -22,7 +22,7 @@ from sigmasight_assets.core.db.read.published import published, published_at
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.slices import write_session
 from sigmasight_assets.core.errors import StaleEpoch
-from sigmasight_assets_tests.builders import claim, day, days
+from sigmasight_assets_tests.builders import claim, days
 from sigmasight_assets_tests.core.db.example_rows import (
     PORTFOLIO_IDS,
     layer_slices,
@@ -122,11 +122,16 @@ def test_a_session_is_published_with_its_last_table_and_not_before(database: Dat
 
 def test_publication_and_rows_share_a_transaction(database: Database) -> None:
     held = claim(database, SYMBOLS, [SESSION], "a")
-    with pytest.raises(RuntimeError), database.connection() as connection:
-        for table in LAYER_TABLES[SYMBOLS]:
-            record_slice(connection, held, table, SESSION, 1)
-        assert publish_if_complete(connection, held, SESSION)
-        raise RuntimeError
+
+    def die() -> None:
+        with database.connection() as connection:
+            for table in LAYER_TABLES[SYMBOLS]:
+                record_slice(connection, held, table, SESSION, 1)
+            assert publish_if_complete(connection, held, SESSION)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die()
     assert publications(database) == []
 
 
@@ -228,4 +233,3 @@ def test_a_reader_never_sees_half_a_session(database: Database) -> None:
 
 def test_claiming_nothing_is_a_claim_of_nothing(database: Database) -> None:
     assert database.transaction(lambda c: claim_sessions(c, SYMBOLS, [], "a")).epochs == {}
-    assert day("2025-07-01") == SESSION

@@ -32,7 +32,7 @@ from sigmasight_assets_tests.core.db.broken_connections import (
     CommitSwallower,
     killing,
 )
-from sigmasight_assets_tests.core.db.example_rows import PORTFOLIO_IDS, layer_slices
+from sigmasight_assets_tests.core.db.example_rows import layer_slices
 
 ON = days("2025-07-01", "2025-07-03")
 SESSION = ON[0]
@@ -97,17 +97,15 @@ def _survives(
     return True
 
 
-@pytest.mark.parametrize("portfolio_ids", [None, PORTFOLIO_IDS[:2]])
-def test_write_session(database: Database, portfolio_ids: list[str] | None) -> None:
+def test_write_session(database: Database) -> None:
     held = claim(database, Layer.PORTFOLIOS, ON, "a")
 
-    def writing(version: int, some: list[str] | None) -> Work:
-        return lambda to: write_session(
-            to, held, SESSION, layer_slices(Layer.PORTFOLIOS, SESSION, version, some)
-        )
+    def writing(version: int) -> Work:
+        slices = layer_slices(Layer.PORTFOLIOS, SESSION, version)
+        return lambda to: write_session(to, held, SESSION, slices)
 
-    writing(1, None)(database)
-    kill_everywhere(database, writing(1, None), writing(2, portfolio_ids), least=25)
+    writing(1)(database)
+    kill_everywhere(database, writing(1), writing(2), least=25)
 
 
 SOURCE = StatedPrices(

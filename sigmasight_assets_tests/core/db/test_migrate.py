@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from shutil import copytree
 
 import pytest
+from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, text
@@ -119,8 +122,6 @@ def test_a_database_with_data_keeps_it(database: Database) -> None:
 def test_a_migration_killed_half_way_leaves_nothing(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    from alembic import op
-
     create = op.create_table
 
     def killed(name: str, *columns: object, **options: object) -> object:
@@ -141,8 +142,6 @@ def test_a_migration_killed_half_way_leaves_nothing(
 def test_a_failure_of_the_second_revision_takes_the_first_back(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alembic import op
-
     execute = op.execute
 
     def failing(statement: object, *rest: object) -> None:
@@ -150,19 +149,17 @@ def test_a_failure_of_the_second_revision_takes_the_first_back(
             raise RuntimeError("killed")
         execute(statement, *rest)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+    with monkeypatch.context() as patch:
         patch.setattr(op, "execute", failing)
-        upgrade(empty_database)
+        with pytest.raises(RuntimeError):
+            upgrade(empty_database)
     assert objects(empty_database) == []
 
 
 def test_scripts_are_found_in_a_folder_with_a_percent_sign(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from pathlib import Path
-    from shutil import copytree
-
-    elsewhere = Path(str(tmp_path)) / "100% ours"
+    elsewhere = tmp_path / "100% ours"
     copytree(migrate.SCRIPTS, elsewhere)
     monkeypatch.setattr(migrate, "SCRIPTS", elsewhere)
     assert head_revision() == "0002"

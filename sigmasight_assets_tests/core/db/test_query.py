@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
+import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from psycopg import Connection
 
 from sigmasight_assets.core.db.engine import Database
@@ -31,7 +31,7 @@ ODD_WORDS = [
 
 
 @pytest.fixture
-def connection(database: Database) -> Connection:
+def connection(database: Database) -> Iterator[Connection]:
     with database.connection() as opened:
         yield opened
 
@@ -81,7 +81,5 @@ def test_no_rows_make_empty_arrays_of_the_right_kind(
 
 
 def test_a_failing_query_is_the_callers_error(connection: Connection) -> None:
-    import psycopg
-
     with pytest.raises(psycopg.errors.UndefinedTable):
         fetch_columns(connection, "SELECT 1 FROM nowhere", {}, {"v": "int"})

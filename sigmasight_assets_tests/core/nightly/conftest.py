@@ -19,16 +19,20 @@ ON = days("2025-07-01", "2025-07-09")
 """The sessions of the tests' nights; the demo portfolios open on the first."""
 
 
+def add_demo_accounts(database: Database) -> None:
+    """The demo accounts, two of them with a capital flow."""
+    accounts = demo_accounts(SyntheticSource(), ON[0], ON[-1])
+    add_accounts(database, accounts)
+    add_flow(database, str(accounts[0].portfolio_id), "2025-07-03", "2500.50")
+    add_flow(database, str(accounts[1].portfolio_id), "2025-07-05", "-1000")
+
+
 @pytest.fixture(scope="session")
 def market_url(server: EmbeddedPostgres, template: str) -> str:
     """A database with accounts, flows and prices, and nothing computed."""
     url = fresh_database(server, template=template)
-    source = SyntheticSource()
-    accounts = demo_accounts(source, ON[0], ON[-1])
-    add_accounts(Database(url), accounts)
-    add_flow(Database(url), str(accounts[0].portfolio_id), "2025-07-03", "2500.50")
-    add_flow(Database(url), str(accounts[1].portfolio_id), "2025-07-05", "-1000")
-    add_prices(Database(url), source, ON[0].isoformat(), ON[-1].isoformat())
+    add_demo_accounts(Database(url))
+    add_prices(Database(url), SyntheticSource(), ON[0].isoformat(), ON[-1].isoformat())
     return url
 
 

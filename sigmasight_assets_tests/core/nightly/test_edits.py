@@ -12,10 +12,13 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.errors import StaleEpoch
+from sigmasight_assets.core.market.synthetic import SyntheticSource
 from sigmasight_assets.core.nightly import portfolios
 from sigmasight_assets_tests.builders import (
+    RULES,
     add_flow,
     add_portfolio,
+    add_prices,
     add_valuation,
     claim,
     lot,
@@ -177,7 +180,7 @@ def test_an_interrupted_refresh_keeps_the_mark_and_the_next_one_heals(
     computed: Database, market: Database
 ) -> None:
     EDITS["a size"](computed)
-    refreshing = portfolios.refresh_portfolios(computed, "dies", ON[-1:], portfolios_rules())
+    refreshing = portfolios.refresh_portfolios(computed, "dies", ON[-1:], RULES)
     next(refreshing)
     next(refreshing)
     refreshing.close()
@@ -187,12 +190,6 @@ def test_an_interrupted_refresh_keeps_the_mark_and_the_next_one_heals(
     run_symbols(market, ON)
     run_portfolios(market, ON)
     assert table_checksums(computed) == table_checksums(market)
-
-
-def portfolios_rules() -> portfolios.Rules:
-    from sigmasight_assets_tests.builders import RULES
-
-    return RULES
 
 
 def between_reading_and_writing(
@@ -268,9 +265,6 @@ MONEY = (
 def test_a_corrected_price_moves_the_stored_values_from_its_session_on(
     computed: Database, market: Database
 ) -> None:
-    from sigmasight_assets.core.market.synthetic import SyntheticSource
-    from sigmasight_assets_tests.builders import add_prices
-
     wrong = sql(
         "UPDATE market_data_cache SET close = close * 1.07, adj_close = adj_close * 1.07 "
         f"WHERE symbol = 'AAPL' AND date = '{EDITED}'"

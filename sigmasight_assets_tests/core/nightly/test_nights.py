@@ -31,7 +31,7 @@ from sigmasight_assets_tests.builders import (
     run_symbols,
 )
 from sigmasight_assets_tests.core.db.broken_connections import killing
-from sigmasight_assets_tests.core.nightly.conftest import ON
+from sigmasight_assets_tests.core.nightly.conftest import ON, add_demo_accounts
 
 OTHERS = ("AAAA", "MMMM", "QQQQ", "TTTT", "ZZZZ")
 COMPUTED = sorted(set.union(*map(set, LAYER_TABLES.values())))
@@ -79,17 +79,9 @@ def test_whole_nights_one_by_one_give_the_bytes_of_one_range(
     database: Database, undisturbed: Database
 ) -> None:
     """Universe and prices too: nothing of what is stored tells how the nights were cut."""
-    from sigmasight_assets.core.db.write.accounts import add_accounts
-    from sigmasight_assets.core.demo.portfolios import demo_accounts
-    from sigmasight_assets_tests.builders import add_flow
-
-    source = SyntheticSource()
-    accounts = demo_accounts(source, ON[0], ON[-1])
-    add_accounts(database, accounts)
-    add_flow(database, str(accounts[0].portfolio_id), "2025-07-03", "2500.50")
-    add_flow(database, str(accounts[1].portfolio_id), "2025-07-05", "-1000")
+    add_demo_accounts(database)
     for session in ON:
-        run_night(database, source, [session], f"night of {session}")
+        run_night(database, SyntheticSource(), [session], f"night of {session}")
     assert table_checksums(database) == table_checksums(undisturbed)
 
 
@@ -175,21 +167,14 @@ def test_one_asset_at_a_time_gives_the_bytes_of_all_together(
 def test_a_run_that_dies_between_sessions_is_healed_by_the_next(
     market: Database, undisturbed: Database, connections: int
 ) -> None:
-    """Every connection from the n-th on is killed, as when the host dies."""
+    """After so many connections every further one is killed, as when the host dies."""
     with psycopg.connect(market.url, autocommit=True) as control:
         for layer in (run_symbols, run_portfolios):
-            with killing(control, before=2, times=10**6, tries=1) as killer:
-                opened = killer.connected
-                seen: list[int] = []
-
-                def counted(opened=opened, seen=seen, killer=killer) -> None:  # noqa: ANN001
-                    seen.append(1)
-                    killer.left = 10**6 if len(seen) > connections else 0
-                    opened()
-
-                killer.connected = counted  # type: ignore[method-assign]
-                with pytest.raises(psycopg.OperationalError):
-                    layer(market, ON, "dies")
+            with (
+                killing(control, before=1, times=10**6, tries=1, spare=connections),
+                pytest.raises(psycopg.OperationalError),
+            ):
+                layer(market, ON, "dies")
             layer(market, ON, "heals")
     assert table_checksums(market) == table_checksums(undisturbed)
 
@@ -240,7 +225,7 @@ def test_rows_expected_are_rows_stored(undisturbed: Database) -> None:
         for session in ON:
             found = count(undisturbed, name, f"{day} = '{session}'")
             assert found == expected, (name, session)
-    kept = {session: portfolios for session in ON[-RULES.matrix_sessions :]}
+    kept = dict.fromkeys(ON[-RULES.matrix_sessions :], portfolios)
     assert {
         session: count(undisturbed, "correlation_matrices", f"calculation_date = '{session}'")
         for session in ON

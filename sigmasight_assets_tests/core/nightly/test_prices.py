@@ -276,6 +276,15 @@ def test_an_option_contract_and_its_underlying_are_asked_for_and_stored(
     assert known(database, "AAPL")["requested_by"] == "underlying"
 
 
+def test_a_symbol_that_was_not_stored_in_its_form_does_not_stop_the_night(
+    database: Database,
+) -> None:
+    add_portfolio(database, lot("brk.b", "2", "11", FIRST), inception=FIRST)
+    add_prices(database, SyntheticSource(), FIRST, FIRST)
+    assert known(database, "brk.b")["status"] == "error"
+    assert known(database, "SPY")["status"] == "active"
+
+
 def test_private_exited_and_deleted_holdings_are_nobodys_business(database: Database) -> None:
     add_portfolio(
         database,

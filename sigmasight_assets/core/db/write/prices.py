@@ -175,7 +175,12 @@ def _mark(connection: Connection, first_changed: Mapping[str, date]) -> None:
 
 
 def _was_answered(answer: PriceAnswer, symbol: str) -> bool:
-    return answer.outcomes[symbol] is not Outcome.RATE_LIMITED
+    return _outcome(answer, symbol) is not Outcome.RATE_LIMITED
+
+
+def _outcome(answer: PriceAnswer, symbol: str) -> Outcome:
+    """Sources answer for stored forms: a symbol of any other form has no price."""
+    return answer.outcomes.get(symbol, Outcome.NO_DATA)
 
 
 def _rows(answer: PriceAnswer) -> Columns:
@@ -215,7 +220,7 @@ def _know(
             "single": [symbol in answer.single_series for symbol in known],
             "messages": [
                 f"{answer.source} has no price from %s to %s"
-                if answer.outcomes[symbol] is Outcome.NO_DATA
+                if _outcome(answer, symbol) is Outcome.NO_DATA
                 else f"{answer.source}: every price was refused"
                 for symbol in known
             ],
