@@ -12,7 +12,7 @@ from sigmasight_assets.core.db.read.factors import symbol_factors
 from sigmasight_assets.core.db.read.prices import public_panel
 from sigmasight_assets.core.db.tables.accounts import portfolios, positions, users
 from sigmasight_assets.core.db.write.slices import copy_rows
-from sigmasight_assets.core.risk.panel import Floats, locate
+from sigmasight_assets.core.shapes.panel import Floats, locate
 
 SEED = 20260430
 SHARE_SHORT = 0.1

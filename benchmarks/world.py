@@ -17,8 +17,8 @@ from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.locate import DAGSTERS, OURS
 from sigmasight_assets.core.db.migrate import upgrade
-from sigmasight_assets.core.db.write.reference import seed_reference
 from sigmasight_assets.core.market.files import FilesSource
+from sigmasight_assets.core.nightly.reference import seed_reference
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market_data" / "us_daily_prices.parquet"
 

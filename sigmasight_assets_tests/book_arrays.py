@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import (
+from sigmasight_assets.core.shapes.book import (
     Book,
     CapitalFlows,
     CorporateActions,
@@ -18,7 +18,7 @@ from sigmasight_assets.core.risk.book import (
     Texts,
     Valuations,
 )
-from sigmasight_assets.core.risk.panel import Bools, Floats
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 from sigmasight_assets_tests.ledger_inputs import Dividend, Market, Portfolio, Position, Split
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.migrate import upgrade
-from sigmasight_assets.core.db.write.reference import seed_reference
+from sigmasight_assets.core.nightly.reference import seed_reference
 from sigmasight_assets_tests.postgres import (
     TEST_SUFFIX,
     drop_database,
@@ -52,6 +52,14 @@ def template(server: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
     """A migrated and seeded database of the test's own."""
+    url = fresh_database(server, template=template)
+    yield only_for_tests(Database(url))
+    drop_database(server, url)
+
+
+@pytest.fixture(scope="module")
+def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """A migrated and seeded database for a module whose tests leave nothing that disturbs."""
     url = fresh_database(server, template=template)
     yield only_for_tests(Database(url))
     drop_database(server, url)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 from psycopg import sql
 
 from sigmasight_assets.core.db.embedded import EmbeddedPostgres
@@ -38,9 +39,11 @@ def fresh_database(server: EmbeddedPostgres, *, template: str = "template1") -> 
     """
     name = f"sigmasight_{secrets.token_hex(8)}{TEST_SUFFIX}"
     address = server.ensure_running()
-    # Copying files takes half the time of logging every page, and these servers do not sync.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
     with address.connect() as connection:
+        # Where the file system lets files share blocks, a copy takes a fifth of the time.
+        with suppress(psycopg.Error):
+            connection.execute("SET file_copy_method = 'clone'")
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     return address.url(name)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigmasight_assets.core.risk.panel import Columns, PricePanel
 from sigmasight_assets.core.sessions import as_dates, between
+from sigmasight_assets.core.shapes.panel import Columns, PricePanel
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market_data" / "us_daily_prices.parquet"
 SPY_BETAS = {

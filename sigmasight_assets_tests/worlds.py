@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmasight_assets.core import sessions as nyse
-from sigmasight_assets.core.risk import book as arrays
-from sigmasight_assets.core.risk.panel import PricePanel
+from sigmasight_assets.core.shapes import book as arrays
+from sigmasight_assets.core.shapes.panel import PricePanel
 from sigmasight_assets_tests.book_arrays import book_of
 from sigmasight_assets_tests.ledger_inputs import (
     Dividend,

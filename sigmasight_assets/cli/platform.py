@@ -19,8 +19,8 @@ from sigmasight_assets.cli.price_choice import remembered_choice
 from sigmasight_assets.cli.servers import postgres_servers
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.migrate import upgrade
-from sigmasight_assets.core.db.write.reference import seed_reference
 from sigmasight_assets.core.errors import ConfigurationError, DatabaseUnavailable
+from sigmasight_assets.core.nightly.reference import seed_reference
 from sigmasight_assets.core.sessions import FIRST_KNOWN, LAST_KNOWN
 from sigmasight_assets.core.settings import Profile, Settings, load_settings
 

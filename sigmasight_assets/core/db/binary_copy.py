@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.panel import Columns
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.risk.panel import Bools, Columns, Floats, PricePanel, locate
+from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats, PricePanel, locate
 
 LOWEST_RATIO: Final = 0.55
 HIGHEST_RATIO: Final = 1.8

@@ -30,9 +30,7 @@ from sigmasight_assets.core.db.write.slices import Slice, write_session
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
 from sigmasight_assets.core.risk.correlations import correlations
 from sigmasight_assets.core.risk.factor_exposures import factor_exposures
-from sigmasight_assets.core.risk.factors import FactorCovariance, Profiles, SymbolFactors
 from sigmasight_assets.core.risk.market_risk_scenarios import market_risk_scenarios
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.portfolio_snapshots import snapshot_book
 from sigmasight_assets.core.risk.scenarios import Scenario, load_scenarios
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity, scenario_move_rows
@@ -40,6 +38,8 @@ from sigmasight_assets.core.risk.stress_test_results import (
     stress_test_results,
 )
 from sigmasight_assets.core.risk.valuation import PricedBook, price_book
+from sigmasight_assets.core.shapes.factors import FactorCovariance, Profiles, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,11 @@ import numpy as np
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.factors import factor_covariance, symbol_factors
-from sigmasight_assets.core.risk.book import (
+from sigmasight_assets.core.risk.factor_exposures import factor_exposures
+from sigmasight_assets.core.risk.scenarios import MARKET, Scenario, load_scenarios
+from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
+from sigmasight_assets.core.risk.stress_test_results import stress_test_results
+from sigmasight_assets.core.shapes.book import (
     Book,
     CapitalFlows,
     CorporateActions,
@@ -23,12 +27,8 @@ from sigmasight_assets.core.risk.book import (
     Valuation,
     Valuations,
 )
-from sigmasight_assets.core.risk.factor_exposures import factor_exposures
-from sigmasight_assets.core.risk.factors import FactorCovariance, SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns
-from sigmasight_assets.core.risk.scenarios import MARKET, Scenario, load_scenarios
-from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
-from sigmasight_assets.core.risk.stress_test_results import stress_test_results
+from sigmasight_assets.core.shapes.factors import FactorCovariance, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns
 
 VALUE: Final = 1_000_000.0
 BOOKS: Final = {

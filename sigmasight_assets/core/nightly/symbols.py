@@ -26,10 +26,10 @@ from sigmasight_assets.core.risk.factor_covariances import (
     factor_covariances,
     factor_market_slopes,
 )
-from sigmasight_assets.core.risk.panel import Columns, Floats, PricePanel, locate
 from sigmasight_assets.core.risk.returns import simple_returns
 from sigmasight_assets.core.risk.symbol_daily_metrics import symbol_daily_metrics
 from sigmasight_assets.core.risk.symbol_factor_exposures import symbol_factor_exposures
+from sigmasight_assets.core.shapes.panel import Columns, Floats, PricePanel, locate
 
 log = logging.getLogger(__name__)
 

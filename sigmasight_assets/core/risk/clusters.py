@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from sigmasight_assets.core.risk.pairwise_correlations import pairs
-from sigmasight_assets.core.risk.panel import Bools, Floats
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 _CUT: Final = np.sqrt(0.6) + 1e-12
 """The distance of a correlation of 0.7, which itself still joins whatever its rounding."""

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Ints
-from sigmasight_assets.core.risk.panel import Bools, Columns, Floats
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.valuation import BookValue, PricedBook
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats
 
 _ROUNDING: Final = 1e-12
 """Relative to the gross amount: a netted sum below it is a long and a short that cancel."""

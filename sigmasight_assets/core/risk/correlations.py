@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sigmasight_assets.core.risk.book import Book, Ints, Valuation
 from sigmasight_assets.core.risk.clusters import Cluster, clustered, find_clusters
-from sigmasight_assets.core.risk.factors import Profiles
 from sigmasight_assets.core.risk.holdings import Holdings, public_holdings
 from sigmasight_assets.core.risk.pairwise_correlations import (
     MINIMUM,
@@ -23,9 +21,11 @@ from sigmasight_assets.core.risk.pairwise_correlations import (
     pairwise_correlations,
     return_window,
 )
-from sigmasight_assets.core.risk.panel import Columns, Floats, PricePanel, locate
 from sigmasight_assets.core.risk.result_columns import documents, session_column
 from sigmasight_assets.core.risk.sectors import RENAMED
+from sigmasight_assets.core.shapes.book import Book, Ints, Valuation
+from sigmasight_assets.core.shapes.factors import Profiles
+from sigmasight_assets.core.shapes.panel import Columns, Floats, PricePanel, locate
 
 _LIMITED_RETURNS: Final = 60
 _LIMITED_COVERAGE: Final = 90.0

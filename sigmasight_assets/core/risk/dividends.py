@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Ints, Texts
 from sigmasight_assets.core.risk.lots import EffectiveLots
-from sigmasight_assets.core.risk.panel import Floats, locate
 from sigmasight_assets.core.risk.splits import SPAN
 from sigmasight_assets.core.sessions import session_number
+from sigmasight_assets.core.shapes.book import Book, Ints, Texts
+from sigmasight_assets.core.shapes.panel import Floats, locate
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Ints, Lots
 from sigmasight_assets.core.risk.last_closes import STALE_AFTER, LastCloses
 from sigmasight_assets.core.risk.numbered_symbols import NumberedSymbols
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.splits import SplitHistory
 from sigmasight_assets.core.sessions import all_sessions, session_number
+from sigmasight_assets.core.shapes.book import Ints, Lots
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from sigmasight_assets.core.factors import PROXIES
-from sigmasight_assets.core.risk.factors import FactorCovariance
-from sigmasight_assets.core.risk.panel import Bools, Columns, Floats, PricePanel
 from sigmasight_assets.core.risk.regressions import design, regress
 from sigmasight_assets.core.risk.returns import of_proxies, simple_returns, window
+from sigmasight_assets.core.shapes.factors import FactorCovariance
+from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats, PricePanel
 
 SLOPE_WINDOW: Final = 180
 COVARIANCE_WINDOW: Final = 252

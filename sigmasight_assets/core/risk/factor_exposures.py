@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmasight_assets.core.factors import BETA_COLUMNS, FACTORS, PROVIDER_FACTOR
-from sigmasight_assets.core.risk.book import Book, Ints, Texts, Valuation
-from sigmasight_assets.core.risk.factors import SymbolFactors
 from sigmasight_assets.core.risk.holdings import (
     coverage_pct,
     open_lots,
     open_public_lots,
 )
-from sigmasight_assets.core.risk.panel import Columns, Floats, locate
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.result_columns import (
     session_column,
     symbol_lists,
     without_reason,
 )
+from sigmasight_assets.core.shapes.book import Book, Ints, Texts, Valuation
+from sigmasight_assets.core.shapes.factors import SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns, Floats, locate
 
 _NAMES: Final = tuple(factor.name for factor in (*FACTORS, PROVIDER_FACTOR))
 _BY_NAME: Final = np.argsort(np.array(_NAMES))

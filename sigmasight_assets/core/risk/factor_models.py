@@ -16,9 +16,9 @@ from sigmasight_assets.core.factors import (
     FactorDefinition,
 )
 from sigmasight_assets.core.risk.factor_covariances import market_slopes
-from sigmasight_assets.core.risk.panel import Floats, PricePanel
 from sigmasight_assets.core.risk.regressions import Design, design
 from sigmasight_assets.core.risk.returns import of_proxies, window
+from sigmasight_assets.core.shapes.panel import Floats, PricePanel
 
 MINIMUM_OBSERVATIONS: Final = {90: 30, 180: 60}
 STYLE_ALPHA: Final = 1.0

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Ints, Texts, Valuation
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
+from sigmasight_assets.core.shapes.book import Book, Ints, Texts, Valuation
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 _NETTED_OUT: Final = 1e-12
 """A net value not above this share of its gross is the rounding error of lots that cancel."""

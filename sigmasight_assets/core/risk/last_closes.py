@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.book import Ints
-from sigmasight_assets.core.risk.panel import Floats, PricePanel
 from sigmasight_assets.core.sessions import session_number
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Floats, PricePanel
 
 LOOK_BACK: Final = 280
 """Sessions up to and including t in which a close is looked for; an older one is no price."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Days, Ints, Lots
 from sigmasight_assets.core.risk.expiries import settle_expiries
 from sigmasight_assets.core.risk.last_closes import LastCloses
 from sigmasight_assets.core.risk.numbered_symbols import NumberedSymbols, number_symbols
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.splits import SplitHistory, split_history
 from sigmasight_assets.core.sessions import session_number
+from sigmasight_assets.core.shapes.book import Book, Days, Ints, Lots
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 @dataclass(frozen=True)

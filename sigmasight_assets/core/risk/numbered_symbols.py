@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sigmasight_assets.core.risk.book import Ints, Lots, Texts
-from sigmasight_assets.core.risk.panel import locate
+from sigmasight_assets.core.shapes.book import Ints, Lots, Texts
+from sigmasight_assets.core.shapes.panel import locate
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.book import Ints
-from sigmasight_assets.core.risk.panel import Bools, Floats, PricePanel, locate
 from sigmasight_assets.core.risk.returns import log_returns, window
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Bools, Floats, PricePanel, locate
 
 WINDOW: Final = 90
 MINIMUM: Final = 30

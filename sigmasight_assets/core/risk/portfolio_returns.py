@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Ints
-from sigmasight_assets.core.risk.panel import Bools, Floats, PricePanel
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.returns import simple_returns, window
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Bools, Floats, PricePanel
 
 MINIMUM_COVERAGE: Final = 0.9
 _ROUNDING: Final = 1e-9

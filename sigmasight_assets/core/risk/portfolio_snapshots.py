@@ -8,10 +8,7 @@ from datetime import date
 import numpy as np
 
 from sigmasight_assets.core.factors import BETA_COLUMNS
-from sigmasight_assets.core.risk.book import Book, Texts, Valuation
 from sigmasight_assets.core.risk.concentration import concentration, counts, netted_positions
-from sigmasight_assets.core.risk.factors import Profiles, SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns, Floats, PricePanel, locate
 from sigmasight_assets.core.risk.portfolio_returns import past_returns, portfolio_returns
 from sigmasight_assets.core.risk.price_gaps import missing_symbols, price_dates
 from sigmasight_assets.core.risk.profit_and_loss import profit_and_loss
@@ -19,6 +16,9 @@ from sigmasight_assets.core.risk.sectors import sector_exposure, sector_names
 from sigmasight_assets.core.risk.valuation import BookValue, PricedBook, price_book, value_on
 from sigmasight_assets.core.risk.volatility import RETURNS_USED, volatility
 from sigmasight_assets.core.sessions import require_session, session_number
+from sigmasight_assets.core.shapes.book import Book, Texts, Valuation
+from sigmasight_assets.core.shapes.factors import Profiles, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns, Floats, PricePanel, locate
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Ints
-from sigmasight_assets.core.risk.panel import Bools, Floats
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 def portfolio_sums(portfolio: Ints, amount: Floats, counted: Bools, size: int) -> Floats:

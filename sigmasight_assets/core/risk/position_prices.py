@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Ints
 from sigmasight_assets.core.risk.last_closes import STALE_AFTER, LastCloses
 from sigmasight_assets.core.risk.lots import EffectiveLots
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.splits import SPAN, day_number
 from sigmasight_assets.core.sessions import all_sessions
+from sigmasight_assets.core.shapes.book import Book, Ints
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.book import Days
-from sigmasight_assets.core.risk.panel import Bools
 from sigmasight_assets.core.risk.valuation import BookValue, PricedBook
 from sigmasight_assets.core.sessions import all_sessions
+from sigmasight_assets.core.shapes.book import Days
+from sigmasight_assets.core.shapes.panel import Bools
 
 
 def missing_symbols(priced: PricedBook, today: BookValue) -> NDArray[Any]:

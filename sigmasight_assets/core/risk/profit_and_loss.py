@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.valuation import BookValue, PricedBook, value_on
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigmasight_assets.core.risk.panel import Bools, Floats
 from sigmasight_assets.core.risk.returns import blocks
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.book import Ints, Texts
-from sigmasight_assets.core.risk.panel import Bools
+from sigmasight_assets.core.shapes.book import Ints, Texts
+from sigmasight_assets.core.shapes.panel import Bools
 
 
 def documents(items: Sequence[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from sigmasight_assets.core.factors import PROXIES
-from sigmasight_assets.core.risk.panel import Floats, PricePanel, locate
+from sigmasight_assets.core.shapes.panel import Floats, PricePanel, locate
 
 BLOCK: Final = 512
 """Symbols per sum over sessions. numpy chooses the order of a sum by the shape of its operands,

@@ -14,8 +14,8 @@ import numpy as np
 
 from sigmasight_assets.core.errors import ScenarioFileInvalid
 from sigmasight_assets.core.factors import PROXIES
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.result_columns import documents
+from sigmasight_assets.core.shapes.panel import Columns
 
 SCENARIO_FILE: Final = Path(__file__).with_name("stress_scenarios.toml")
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from sigmasight_assets.core.risk.book import Ints, Texts
-from sigmasight_assets.core.risk.factors import Profiles
-from sigmasight_assets.core.risk.panel import Floats, locate
+from sigmasight_assets.core.shapes.book import Ints, Texts
+from sigmasight_assets.core.shapes.factors import Profiles
+from sigmasight_assets.core.shapes.panel import Floats, locate
 
 ETFS: Final = "ETFs"
 UNCLASSIFIED: Final = "Unclassified"

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import CorporateActions, Days, Ints, Texts
-from sigmasight_assets.core.risk.panel import Floats, locate
+from sigmasight_assets.core.shapes.book import CorporateActions, Days, Ints, Texts
+from sigmasight_assets.core.shapes.panel import Floats, locate
 
 SPAN: Final = 1 << 20
 """More than any day number or calendar position: symbol x SPAN + day sorts by symbol, then day."""

@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmasight_assets.core.factors import BETA_COLUMNS, FACTORS
-from sigmasight_assets.core.risk.book import Book, Ints, Texts, Valuation
 from sigmasight_assets.core.risk.factor_exposures import FactorExposures
-from sigmasight_assets.core.risk.factors import FactorCovariance, SymbolFactors
 from sigmasight_assets.core.risk.holdings import coverage_pct, open_lots, open_public_lots
-from sigmasight_assets.core.risk.panel import Bools, Floats, locate
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.result_columns import symbol_lists, without_reason
 from sigmasight_assets.core.risk.scenarios import SHOCKED_PROXIES, Shocks
@@ -24,6 +21,9 @@ from sigmasight_assets.core.risk.stress_scenario_moves import (
     own_figures,
     scenario_moves,
 )
+from sigmasight_assets.core.shapes.book import Book, Ints, Texts, Valuation
+from sigmasight_assets.core.shapes.factors import FactorCovariance, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Bools, Floats, locate
 
 LOWEST_RETURN: Final = -1.0
 

@@ -10,8 +10,6 @@ from typing import Final
 import numpy as np
 
 from sigmasight_assets.core.factors import PROXIES
-from sigmasight_assets.core.risk.factors import FactorCovariance
-from sigmasight_assets.core.risk.panel import Columns, Floats
 from sigmasight_assets.core.risk.result_columns import documents, session_column
 from sigmasight_assets.core.risk.scenarios import (
     MARKET,
@@ -21,6 +19,8 @@ from sigmasight_assets.core.risk.scenarios import (
     Shocks,
     active,
 )
+from sigmasight_assets.core.shapes.factors import FactorCovariance
+from sigmasight_assets.core.shapes.panel import Columns, Floats
 
 LOWEST_MOVE: Final = -0.95
 IMPLAUSIBLE_ABOVE: Final = 5.0

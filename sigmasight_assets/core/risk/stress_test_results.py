@@ -7,14 +7,14 @@ from datetime import date
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Valuation
 from sigmasight_assets.core.risk.factor_exposures import FactorExposures
-from sigmasight_assets.core.risk.factors import FactorCovariance, SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.result_columns import documents, session_column
 from sigmasight_assets.core.risk.scenarios import Scenario, active
 from sigmasight_assets.core.risk.stress_pnl import stress_pnl
 from sigmasight_assets.core.risk.stress_scenario_moves import DEFAULT_RATES, RateSensitivity
+from sigmasight_assets.core.shapes.book import Book, Valuation
+from sigmasight_assets.core.shapes.factors import FactorCovariance, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns
 
 
 def stress_test_results(

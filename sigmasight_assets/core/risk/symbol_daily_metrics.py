@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.panel import Bools, Columns, Floats, PricePanel, locate
 from sigmasight_assets.core.risk.returns import blocks, simple_returns, window
+from sigmasight_assets.core.shapes.factors import CompanyProfiles
+from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats, PricePanel, locate
 
 SESSIONS_PER_YEAR: Final = 252
 CURRENT_PRICE_WINDOW: Final = 20
@@ -23,22 +23,6 @@ FACTOR_POINTS: Final = {
     "limited_history": 10.0,
     "insufficient_history": 0.0,
 }
-
-
-@dataclass(frozen=True)
-class CompanyProfiles:
-    """What a provider says about C companies.
-
-    symbols: sorted. company_name, sector, industry: (C,) str, '' = unknown.
-    market_cap: (C,) USD, pe_ratio: (C,), NaN = unknown.
-    """
-
-    symbols: tuple[str, ...]
-    company_name: NDArray[Any]
-    sector: NDArray[Any]
-    industry: NDArray[Any]
-    market_cap: Floats
-    pe_ratio: Floats
 
 
 _NO_TEXT: Final = np.empty(0, dtype="U1")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigmasight_assets.core.risk.factor_models import PreparedModel, prepare_models
-from sigmasight_assets.core.risk.panel import Bools, Columns, Floats, PricePanel
 from sigmasight_assets.core.risk.regressions import Fit, regress
 from sigmasight_assets.core.risk.returns import of_proxies, simple_returns, window
+from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats, PricePanel
 
 BELONGS_WINDOW: Final = 20
 LONGEST_WINDOW: Final = 180

@@ -12,14 +12,14 @@ from datetime import date
 
 import numpy as np
 
-from sigmasight_assets.core.risk.book import Book, Ints, Valuation
 from sigmasight_assets.core.risk.dividends import DividendPayments, dividend_payments
 from sigmasight_assets.core.risk.last_closes import LastCloses, last_closes
 from sigmasight_assets.core.risk.lots import EffectiveLots, effective_lots
-from sigmasight_assets.core.risk.panel import Bools, Floats, PricePanel
 from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.position_prices import PositionPrices, position_prices
 from sigmasight_assets.core.sessions import require_session, session_number
+from sigmasight_assets.core.shapes.book import Book, Ints, Valuation
+from sigmasight_assets.core.shapes.panel import Bools, Floats, PricePanel
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from sigmasight_assets.core.risk.panel import Columns, Floats
+from sigmasight_assets.core.shapes.panel import Columns, Floats
 
 SESSIONS_PER_YEAR: Final = 252
 MONTH: Final = 21

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.slices import Slice
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.panel import Columns
 
 PORTFOLIO_IDS = tuple(sorted(str(uuid5(NAMESPACE_URL, f"example {n}")) for n in range(3)))
 

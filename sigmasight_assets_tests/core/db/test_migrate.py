@@ -22,8 +22,8 @@ from sigmasight_assets.core.db.migrate import (
     upgrade,
 )
 from sigmasight_assets.core.db.tables import metadata
-from sigmasight_assets.core.db.write.reference import seed_reference
 from sigmasight_assets.core.errors import DatabaseUnavailable
+from sigmasight_assets.core.nightly.reference import seed_reference
 from sigmasight_assets_tests.builders import add_portfolio, lot
 from sigmasight_assets_tests.core.db.broken_connections import terminate
 

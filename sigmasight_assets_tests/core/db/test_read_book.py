@@ -19,7 +19,7 @@ from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.read.quality import beta_coverage, nav_breaks
 from sigmasight_assets.core.db.read.summary import portfolio_summaries
 from sigmasight_assets.core.db.read.universe import latest_asked, recorded_splits, universe_entries
-from sigmasight_assets.core.risk.book import Book
+from sigmasight_assets.core.shapes.book import Book
 from sigmasight_assets_tests.builders import add_flow, add_portfolio, add_valuation, day, days, lot
 
 SESSION = day("2025-07-15")

@@ -10,7 +10,7 @@ import pytest
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.market.warnings import price_warnings
-from sigmasight_assets.core.risk.panel import PricePanel
+from sigmasight_assets.core.shapes.panel import PricePanel
 
 FIRST = date(2025, 1, 2)
 

@@ -9,7 +9,8 @@ from datetime import date
 import numpy as np
 
 from sigmasight_assets.core import sessions as nyse
-from sigmasight_assets.core.risk.book import (
+from sigmasight_assets.core.risk.portfolio_snapshots import portfolio_snapshots
+from sigmasight_assets.core.shapes.book import (
     Book,
     CapitalFlows,
     CorporateActions,
@@ -17,9 +18,8 @@ from sigmasight_assets.core.risk.book import (
     Portfolios,
     Valuations,
 )
-from sigmasight_assets.core.risk.factors import Profiles, SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns, PricePanel
-from sigmasight_assets.core.risk.portfolio_snapshots import portfolio_snapshots
+from sigmasight_assets.core.shapes.factors import Profiles, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns, PricePanel
 
 HISTORY = 290
 """Sessions that a panel holds before the first price written down."""

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigmasight_assets.core.risk.factors import Profiles, SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns, PricePanel
 from sigmasight_assets.core.risk.portfolio_snapshots import portfolio_snapshots, snapshot_book
 from sigmasight_assets.core.risk.valuation import price_book
 from sigmasight_assets.core.sessions import as_dates, between, offset
+from sigmasight_assets.core.shapes.factors import Profiles, SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns, PricePanel
 from sigmasight_assets_tests.core.risk.books import Action, Lot, Owner, make_book, option, private
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 2, 2)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.risk.correlations import correlations
-from sigmasight_assets.core.risk.factors import Profiles
 from sigmasight_assets.core.risk.pairwise_correlations import (
     completed_matrix,
     pairwise_correlations,
     return_window,
 )
+from sigmasight_assets.core.shapes.factors import Profiles
 from sigmasight_assets_tests.core.risk.books import NO_PROFILES
 from sigmasight_assets_tests.core.risk.valued_books import (
     SESSION,

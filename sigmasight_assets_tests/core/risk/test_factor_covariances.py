@@ -17,8 +17,8 @@ from sigmasight_assets.core.risk.factor_covariances import (
     factor_market_slopes,
     market_slopes,
 )
-from sigmasight_assets.core.risk.factors import FactorCovariance
 from sigmasight_assets.core.risk.returns import simple_returns
+from sigmasight_assets.core.shapes.factors import FactorCovariance
 from sigmasight_assets_tests.oracles_symbols import SymbolOracle, ewma_covariance
 from sigmasight_assets_tests.symbol_panels import (
     LAST,

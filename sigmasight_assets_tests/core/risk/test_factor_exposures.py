@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.factors import BETA_COLUMNS, FACTORS
 from sigmasight_assets.core.risk.factor_exposures import FactorExposures, factor_exposures
-from sigmasight_assets.core.risk.factors import SymbolFactors
+from sigmasight_assets.core.shapes.factors import SymbolFactors
 from sigmasight_assets_tests.core.risk.valued_books import (
     SESSION,
     Betas,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sigmasight_assets.core.db.tables import portfolio_snapshots as table
-from sigmasight_assets.core.risk.book import Book
-from sigmasight_assets.core.risk.factors import SymbolFactors
+from sigmasight_assets.core.shapes.book import Book
+from sigmasight_assets.core.shapes.factors import SymbolFactors
 from sigmasight_assets_tests.core.risk.books import (
     Lot,
     Owner,

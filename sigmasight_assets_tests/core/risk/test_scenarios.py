@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.errors import ScenarioFileInvalid
 from sigmasight_assets.core.factors import PROXIES
-from sigmasight_assets.core.risk.factors import FactorCovariance
 from sigmasight_assets.core.risk.scenarios import (
     SHOCKED_PROXIES,
     Shocks,
@@ -24,6 +23,7 @@ from sigmasight_assets.core.risk.stress_scenario_moves import (
     scenario_move_rows,
     scenario_moves,
 )
+from sigmasight_assets.core.shapes.factors import FactorCovariance
 from sigmasight_assets_tests.core.risk.valued_books import SESSION, records
 
 SLOPES = np.array([0.8, 1.2, 1.1, 0.9, 1.3, 0.6])

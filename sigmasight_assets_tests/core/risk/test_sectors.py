@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from sigmasight_assets.core.risk.factors import Profiles
 from sigmasight_assets.core.risk.sectors import sector_exposure, sector_names
+from sigmasight_assets.core.shapes.factors import Profiles
 from sigmasight_assets_tests.core.risk.books import (
     Lot,
     Owner,

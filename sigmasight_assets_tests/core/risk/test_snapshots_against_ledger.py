@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS
-from sigmasight_assets.core.risk.factors import Profiles, SymbolFactors
 from sigmasight_assets.core.risk.portfolio_snapshots import portfolio_snapshots
+from sigmasight_assets.core.shapes.factors import Profiles, SymbolFactors
 from sigmasight_assets_tests.ledger import LedgerRow, ledger
 from sigmasight_assets_tests.worlds import World, make_world
 

@@ -12,12 +12,12 @@ from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS
 from sigmasight_assets.core.risk.factor_covariances import factor_covariance
 from sigmasight_assets.core.risk.factor_exposures import factor_exposures
-from sigmasight_assets.core.risk.factors import FactorCovariance, SymbolFactors
 from sigmasight_assets.core.risk.market_risk_scenarios import market_risk_scenarios
 from sigmasight_assets.core.risk.scenarios import Scenario, load_scenarios
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
 from sigmasight_assets.core.risk.stress_test_results import stress_test_results
 from sigmasight_assets.core.risk.symbol_factor_exposures import symbol_factor_exposures
+from sigmasight_assets.core.shapes.factors import FactorCovariance, SymbolFactors
 from sigmasight_assets_tests.core.risk.valued_books import (
     SESSION,
     Betas,

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from sigmasight_assets.core.db.tables import symbol_daily_metrics as table
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.returns import simple_returns
 from sigmasight_assets.core.risk.symbol_daily_metrics import (
-    CompanyProfiles,
     symbol_daily_metrics,
 )
 from sigmasight_assets.core.risk.symbol_factor_exposures import symbol_factor_exposures
+from sigmasight_assets.core.shapes.factors import CompanyProfiles
+from sigmasight_assets.core.shapes.panel import Columns
 from sigmasight_assets_tests.symbol_panels import (
     LAST,
     PROXY_NAMES,

@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.returns import simple_returns
 from sigmasight_assets.core.risk.symbol_factor_exposures import symbol_factor_exposures
+from sigmasight_assets.core.shapes.panel import Columns
 from sigmasight_assets_tests.symbol_panels import (
     LAST,
     PROXY_NAMES,

@@ -10,8 +10,8 @@ import pytest
 
 from sigmasight_assets.core.db.tables import symbol_factor_exposures as table
 from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.symbol_factor_exposures import belongs, symbol_factor_exposures
+from sigmasight_assets.core.shapes.panel import Columns
 from sigmasight_assets_tests.oracles_symbols import SymbolOracle
 from sigmasight_assets_tests.symbol_panels import (
     LAST,

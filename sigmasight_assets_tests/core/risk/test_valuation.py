@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sigmasight_assets.core.errors import NotASession
-from sigmasight_assets.core.risk.book import Valuation
-from sigmasight_assets.core.risk.panel import PricePanel
 from sigmasight_assets.core.risk.valuation import price_book, value_book
 from sigmasight_assets.core.sessions import between
+from sigmasight_assets.core.shapes.book import Valuation
+from sigmasight_assets.core.shapes.panel import PricePanel
 from sigmasight_assets_tests.core.risk.books import (
     Lot,
     Owner,

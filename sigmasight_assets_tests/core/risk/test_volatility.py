@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigmasight_assets.core.risk.panel import PricePanel
 from sigmasight_assets.core.risk.portfolio_returns import past_returns, portfolio_returns
 from sigmasight_assets.core.risk.volatility import RETURNS_USED, rolling_volatility, volatility
 from sigmasight_assets.core.sessions import between
+from sigmasight_assets.core.shapes.panel import PricePanel
 from sigmasight_assets_tests.core.risk.books import (
     Lot,
     Owner,

@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS
-from sigmasight_assets.core.risk.book import Book, Valuation
-from sigmasight_assets.core.risk.factors import SymbolFactors
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.book import Book, Valuation
+from sigmasight_assets.core.shapes.factors import SymbolFactors
+from sigmasight_assets.core.shapes.panel import Columns
 from sigmasight_assets_tests.core.risk.books import Lot, Owner, make_book
 
 SESSION = date(2025, 6, 30)

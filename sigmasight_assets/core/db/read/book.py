@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from sigmasight_assets.core.db.query import fetch_columns
-from sigmasight_assets.core.risk.book import (
+from sigmasight_assets.core.shapes.book import (
     Book,
     CapitalFlows,
     CorporateActions,

@@ -9,8 +9,8 @@ from typing import Final
 from psycopg import Connection
 
 from sigmasight_assets.core.db.query import fetch_columns
-from sigmasight_assets.core.risk.panel import Floats
-from sigmasight_assets.core.risk.symbol_daily_metrics import CompanyProfiles
+from sigmasight_assets.core.shapes.factors import CompanyProfiles
+from sigmasight_assets.core.shapes.panel import Floats
 
 TODAYS: Final = """
     SELECT symbol, coalesce(company_name, ''), coalesce(sector, ''), coalesce(industry, ''),

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from sigmasight_assets.core.db.query import fetch_columns
 from sigmasight_assets.core.factors import BETA_COLUMNS, JOINT_COLUMNS, PROXIES
-from sigmasight_assets.core.risk.factors import FactorCovariance, Profiles, SymbolFactors
+from sigmasight_assets.core.shapes.factors import FactorCovariance, Profiles, SymbolFactors
 
 FACTORS: Final = f"""
     SELECT symbol, {", ".join(BETA_COLUMNS)}, {", ".join(JOINT_COLUMNS)}, provider_beta

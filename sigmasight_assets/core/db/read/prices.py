@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.binary_copy import EPOCH
-from sigmasight_assets.core.risk.panel import Floats, PricePanel
+from sigmasight_assets.core.shapes.panel import Floats, PricePanel
 
 # One row per symbol: PostgreSQL joins 2.5 million prices into 11,000 strings of bytes in half the
 # time that sending them one by one takes, and the strings together are one array of RECORD.

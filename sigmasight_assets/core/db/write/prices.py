@@ -16,7 +16,7 @@ from sigmasight_assets.core.db.tables import market_data_cache
 from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets.core.market.planning import FetchRequest
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.panel import Columns
 
 INCOMING: Final = """
     CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS

@@ -18,7 +18,7 @@ from sigmasight_assets.core.db.epochs import (
     publish_if_complete,
     record_slice,
 )
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.panel import Columns
 
 
 @dataclass(frozen=True)

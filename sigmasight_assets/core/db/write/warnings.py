@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from sigmasight_assets.core.db.tables import price_warnings
 from sigmasight_assets.core.db.write.slices import copy_rows
-from sigmasight_assets.core.risk.panel import Columns
+from sigmasight_assets.core.shapes.panel import Columns
 
 
 def replace_warnings(connection: Connection, first: date, last: date, rows: Columns) -> int:

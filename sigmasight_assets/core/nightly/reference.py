@@ -13,8 +13,8 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.tables import factor_definitions, stress_test_scenarios
 from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets.core.factors import FACTORS, PROVIDER_FACTOR
-from sigmasight_assets.core.risk.panel import Columns
 from sigmasight_assets.core.risk.scenarios import load_scenarios, scenario_rows
+from sigmasight_assets.core.shapes.panel import Columns
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('reference data'))"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.panel import Bools, Floats
+from sigmasight_assets.core.shapes.panel import Bools, Floats
 
 Ints = NDArray[np.int64]
 Days = NDArray[np.datetime64]

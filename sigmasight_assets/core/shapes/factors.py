@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.risk.panel import Floats
+from sigmasight_assets.core.shapes.panel import Floats
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,22 @@ class Profiles:
     symbols: tuple[str, ...]
     sector: NDArray[Any]
     quote_type: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CompanyProfiles:
+    """What a provider says about C companies.
+
+    symbols: sorted. company_name, sector, industry: (C,) str, '' = unknown.
+    market_cap: (C,) USD, pe_ratio: (C,), NaN = unknown.
+    """
+
+    symbols: tuple[str, ...]
+    company_name: NDArray[Any]
+    sector: NDArray[Any]
+    industry: NDArray[Any]
+    market_cap: Floats
+    pe_ratio: Floats
 
 
 @dataclass(frozen=True)
