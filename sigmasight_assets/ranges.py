@@ -13,6 +13,8 @@ from sigmasight_assets.core import sessions
 PARTITION: Final = "dagster/partition"
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
+REFRESHED_BY: Final = "sigmasight/refreshed_by"
+"""Tag of a symbol batch whose starter refreshes the portfolios itself: no sensor has to."""
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dagster import (
 
 from sigmasight_assets.jobs import portfolio_refresh, symbol_batch
 from sigmasight_assets.overdue import punctuality
-from sigmasight_assets.ranges import run_request, sessions_of_run
+from sigmasight_assets.ranges import REFRESHED_BY, run_request, sessions_of_run
 from sigmasight_assets.resources import Platform
 
 
@@ -32,6 +32,9 @@ def portfolio_refresh_sensor(context: RunStatusSensorContext) -> RunRequest | Sk
     days = sessions_of_run(context.dagster_run.tags)
     if not days:
         return SkipReason(f"run {context.dagster_run.run_id} had no sessions")
+    starter = context.dagster_run.tags.get(REFRESHED_BY)
+    if starter:
+        return SkipReason(f"the {starter} that started the batch refreshes the portfolios itself")
     run_key = f"portfolio_refresh after {context.dagster_run.run_id}"
     return run_request(run_key, days[0], days[-1])
 

@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from sigmasight_assets.definitions import defs
 from sigmasight_assets.liveness import fail_dead_runs
-from sigmasight_assets.ranges import range_tags
+from sigmasight_assets.ranges import REFRESHED_BY, range_tags
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def run_job(
         log.warning("run %s of %s was killed; it is marked as failed", dead.run_id, dead.job_name)
     result = defs.resolve_job_def(job_name).execute_in_process(
         instance=instance,
-        tags=range_tags(first, last),
+        tags={**range_tags(first, last), REFRESHED_BY: "command"},
         run_config={
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             "ops": dict(config or {}),

@@ -22,7 +22,7 @@ from dagster import (
 from sigmasight_assets.cli.execution import run_job
 from sigmasight_assets.definitions import defs
 from sigmasight_assets.overdue import CHECK_NAME, punctuality
-from sigmasight_assets.ranges import range_tags
+from sigmasight_assets.ranges import REFRESHED_BY, range_tags
 from sigmasight_assets.resources import Platform
 from sigmasight_assets.sensors import portfolio_refresh_overdue_sensor, portfolio_refresh_sensor
 from sigmasight_assets_tests.assets.instances import RANGE, Stage, Tables
@@ -56,6 +56,11 @@ def test_a_refresh_has_the_sessions_of_the_batch_that_succeeded(
 
 def test_a_batch_without_sessions_starts_nothing() -> None:
     assert isinstance(follow_up({})[0], SkipReason)
+
+
+def test_a_batch_whose_command_refreshes_the_portfolios_itself_starts_nothing() -> None:
+    tags = {**range_tags(day("2026-03-12"), day("2026-03-12")), REFRESHED_BY: "command"}
+    assert isinstance(follow_up(tags)[0], SkipReason)
 
 
 @pytest.mark.parametrize(

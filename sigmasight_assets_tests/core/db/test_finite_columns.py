@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import Connection, sql
 from sqlalchemy import Column, Double, Float, Numeric, Table
 from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 
@@ -27,6 +30,13 @@ def numbers(table: Table) -> list[Column]:
         for column in table.columns
         if isinstance(column.type, (DOMAIN, Numeric, Float, Double))
     ]
+
+
+@contextmanager
+def rolled_back(database: Database) -> Iterator[Connection]:
+    with database.connection() as connection:
+        yield connection
+        connection.rollback()
 
 
 def test_every_number_with_a_fraction_has_a_type_that_refuses_nan() -> None:
@@ -57,7 +67,9 @@ def test_a_computed_table_refuses_nan_and_infinity_in_each_of_its_numbers(
 
 
 @pytest.mark.parametrize("name", COMPUTED)
-def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(shared_database: Database, name: str) -> None:
+def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(
+    shared_database: Database, name: str
+) -> None:
     table = metadata.tables[name]
     for column in numbers(table):
         rows = dict(example_rows(table, SESSION, 1))
@@ -75,11 +87,11 @@ def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(shared_database: Da
                 assert connection.execute(found).fetchone() == (3,)
 
 
-def test_prices_and_what_owners_state_refuse_nan_and_infinity(shared_database: Database) -> None:
+def test_prices_and_what_owners_state_refuse_nan_and_infinity(database: Database) -> None:
     held = lot("AAPL260116C00200000", "2", "11.5", "2025-07-01")
     portfolio = add_portfolio(database, held, inception="2025-07-01")
     add_valuation(database, held.position_id, "2025-07-02", "5")
-    with rolled_back(shared_database) as connection:
+    with database.connection() as connection:
         connection.execute(
             "INSERT INTO equity_changes (portfolio_id, change_type, amount, change_date) "
             "VALUES (%s, 'CONTRIBUTION', 1, '2025-07-02')",
