@@ -57,14 +57,6 @@ def database(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
     drop_database(server, url)
 
 
-@pytest.fixture(scope="module")
-def shared_database(server: EmbeddedPostgres, template: str) -> Iterator[Database]:
-    """A migrated and seeded database for a module whose tests leave nothing that disturbs."""
-    url = fresh_database(server, template=template)
-    yield only_for_tests(Database(url))
-    drop_database(server, url)
-
-
 @pytest.fixture
 def empty_database(server: EmbeddedPostgres) -> Iterator[Database]:
     """A database without any table."""

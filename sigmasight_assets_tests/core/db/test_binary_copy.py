@@ -32,7 +32,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from sigmasight_assets.core.db.binary_copy import ROWS_PER_CHUNK, encode
 from sigmasight_assets.core.db.embedded import EmbeddedPostgres
-from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.tables.base import FINITE, USD
 from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets_tests.postgres import drop_database, fresh_database
@@ -258,18 +257,17 @@ def test_an_amount_beyond_exact_storage_is_refused(connection: Connection, value
         there_and_back(connection, "money", np.array([1.0, value]))
 
 
-def test_rows_of_several_chunks_keep_their_order(database: Database) -> None:
+def test_rows_of_several_chunks_keep_their_order(connection: Connection) -> None:
     count = ROWS_PER_CHUNK + 7
     numbers = np.arange(count)
+    connection.execute("TRUNCATE everything RESTART IDENTITY")
     columns = {"small": numbers, "words": numbers.astype(str), "real": numbers / 7}
-    with database.connection() as connection:
-        connection.execute("CREATE TABLE everything (words text, real finite, small int)")
-        copy_rows(connection, "everything", EVERYTHING, columns)
-        found = connection.execute(
-            "SELECT count(*), count(*) FILTER (WHERE words = small::text AND real = small / 7.0), "
-            "min(small), max(small) FROM everything"
-        ).fetchone()
-    assert found == (count, count, 0, count - 1)
+    copy_rows(connection, "everything", EVERYTHING, columns)
+    found = connection.execute(
+        "SELECT count(*) FILTER (WHERE words = small::text AND real = small / 7.0 "
+        "AND small = n - 1), min(small), max(small) FROM everything"
+    ).fetchone()
+    assert found == (count, 0, count - 1)
 
 
 def test_columns_of_unequal_length_and_unknown_types_are_refused() -> None:

@@ -37,17 +37,6 @@ OPTION = lot("AAPL250718C00200000", "2", "4.5", INCEPTION)
 
 
 @pytest.fixture
-def database(shared_database: Database) -> Database:
-    """The module's database without what the test before has left."""
-    execute(
-        shared_database,
-        "TRUNCATE users, corporate_actions, market_data_cache, symbol_universe, session_epochs "
-        "CASCADE",
-    )
-    return shared_database
-
-
-@pytest.fixture
 def book(database: Database) -> str:
     """A portfolio that nobody has changed since its last refresh."""
     book = add_portfolio(database, SHARES, SOLD, FARM, OPTION, inception=INCEPTION)

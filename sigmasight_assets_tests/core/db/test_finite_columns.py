@@ -51,10 +51,10 @@ def test_every_number_with_a_fraction_has_a_type_that_refuses_nan() -> None:
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_a_computed_table_refuses_nan_and_infinity_in_each_of_its_numbers(
-    shared_database: Database, name: str
+    database: Database, name: str
 ) -> None:
     table = metadata.tables[name]
-    with rolled_back(shared_database) as connection:
+    with rolled_back(database) as connection:
         copy_rows(connection, name, table, example_rows(table, SESSION, 1))
         assert numbers(table) or name == "correlation_matrices"
         for column in numbers(table):
@@ -67,13 +67,11 @@ def test_a_computed_table_refuses_nan_and_infinity_in_each_of_its_numbers(
 
 
 @pytest.mark.parametrize("name", COMPUTED)
-def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(
-    shared_database: Database, name: str
-) -> None:
+def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(database: Database, name: str) -> None:
     table = metadata.tables[name]
     for column in numbers(table):
         rows = dict(example_rows(table, SESSION, 1))
-        with rolled_back(shared_database) as connection:
+        with rolled_back(database) as connection:
             for value in (np.inf, -np.inf):
                 rows[column.name] = np.full(3, value)
                 with pytest.raises((ValueError, *REFUSALS)), connection.transaction():
@@ -126,7 +124,7 @@ def test_prices_and_what_owners_state_refuse_nan_and_infinity(database: Database
                         connection.execute(update)
 
 
-def test_a_document_cannot_hold_nan(shared_database: Database) -> None:
+def test_a_document_cannot_hold_nan(database: Database) -> None:
     documents = [
         (table.name, column.name)
         for table in metadata.sorted_tables
@@ -134,7 +132,7 @@ def test_a_document_cannot_hold_nan(shared_database: Database) -> None:
         if isinstance(column.type, JSONB)
     ]
     assert len(documents) > 10
-    with rolled_back(shared_database) as connection:
+    with rolled_back(database) as connection:
         for table, column in documents:
             insert = sql.SQL("INSERT INTO {} ({}) VALUES ('[NaN]')").format(
                 sql.Identifier(table), sql.Identifier(column)

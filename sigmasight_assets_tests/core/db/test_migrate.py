@@ -42,6 +42,14 @@ OBJECTS = """
 VERSION_TABLE = [("i", "alembic_version_pkc"), ("r", "alembic_version")]
 
 
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A database of the test's own: what it does to the tables disturbs nobody."""
+    upgrade(empty_database)
+    seed_reference(empty_database)
+    return empty_database
+
+
 def objects(database: Database) -> list[tuple[str, str]]:
     with database.connection() as connection:
         return connection.execute(OBJECTS).fetchall()

@@ -31,8 +31,8 @@ ODD_WORDS = [
 
 
 @pytest.fixture
-def connection(shared_database: Database) -> Iterator[Connection]:
-    with shared_database.connection() as opened:
+def connection(database: Database) -> Iterator[Connection]:
+    with database.connection() as opened:
         yield opened
 
 

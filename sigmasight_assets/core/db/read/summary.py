@@ -25,14 +25,15 @@ LATEST: Final = """
     ) AS worst ON true
     WHERE f.deleted_at IS NULL
       AND s.snapshot_date = (
-          SELECT max(session) FROM published_sessions WHERE layer = 'portfolios')
+          SELECT max(session) FROM published_sessions
+          WHERE layer = 'portfolios' AND session <= coalesce(%(session)s, session))
     ORDER BY f.display_order LIMIT %(most)s
 """
 
 
 @dataclass(frozen=True)
 class PortfolioSummary:
-    """One portfolio at the newest published session; money in USD."""
+    """One portfolio at a published session; money in USD."""
 
     account_name: str
     session: date
@@ -43,7 +44,9 @@ class PortfolioSummary:
     worst_pnl: Decimal | None
 
 
-def portfolio_summaries(connection: Connection, most: int = 20) -> list[PortfolioSummary]:
-    """The first portfolios in display order."""
-    rows = connection.execute(LATEST, {"most": most}).fetchall()
+def portfolio_summaries(
+    connection: Connection, session: date | None = None, most: int = 20
+) -> list[PortfolioSummary]:
+    """The first portfolios in display order, at the newest published session up to `session`."""
+    rows = connection.execute(LATEST, {"session": session, "most": most}).fetchall()
     return [PortfolioSummary(*row) for row in rows]

@@ -30,6 +30,13 @@ from sigmasight_assets.core.db.tables.base import (
     words,
 )
 
+
+def _in_calendar(*columns: str) -> CheckConstraint:
+    """Dates that the NYSE calendar can place, with 280 sessions of history before them."""
+    bounds = "BETWEEN DATE '1992-01-01' AND DATE '2038-12-31'"
+    return CheckConstraint(" AND ".join(f"{name} {bounds}" for name in columns), name="calendar")
+
+
 users: Final = Table(
     "users",
     metadata,
@@ -62,6 +69,7 @@ portfolios: Final = Table(
     stamped("created_at", "when it was made"),
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
     UniqueConstraint("user_id", "account_name"),
+    _in_calendar("inception_date"),
 )
 
 positions: Final = Table(
@@ -93,6 +101,7 @@ positions: Final = Table(
     Column("split_from", Uuid, ForeignKey("positions.id"), comment="the lot it was split from"),
     stamped("created_at", "when it was entered"),
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
+    _in_calendar("entry_date", "exit_date", "expiration_date"),
     CheckConstraint("quantity <> 0 AND quantity <> 'NaN'", name="quantity"),
     CheckConstraint("entry_price >= 0", name="entry_price"),
     CheckConstraint(
@@ -138,5 +147,6 @@ equity_changes: Final = Table(
     Column("deleted_at", DateTime(timezone=True), comment="soft deletion"),
     CheckConstraint("change_type IN ('CONTRIBUTION', 'WITHDRAWAL')", name="change_type"),
     CheckConstraint("amount > 0", name="amount"),
+    _in_calendar("change_date"),
     Index(None, "portfolio_id"),
 )

@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import Connection, sql
 
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.epochs import LAYER_TABLES
+from sigmasight_assets.core.db.epochs import CHANNEL, LAYER_TABLES
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.slices import session_column
 
@@ -25,8 +25,13 @@ SUPERSEDE: Final = """
         ORDER BY symbol FOR UPDATE)
 """
 
+# Readers are told of what is gone as of what is new.
 UNPUBLISH: Final = (
-    "DELETE FROM published_sessions WHERE session = ANY(%(days)s)",
+    """
+    WITH withdrawn AS (
+        DELETE FROM published_sessions WHERE session = ANY(%(days)s) RETURNING layer, session)
+    SELECT pg_notify(%(channel)s, layer || ' ' || session) FROM withdrawn
+    """,
     "DELETE FROM written_slices WHERE session = ANY(%(days)s)",
 )
 
@@ -43,7 +48,7 @@ def supersede_prices(
     def work(connection: Connection) -> None:
         connection.execute(SUPERSEDE, {"superseded": SUPERSEDED})
         for statement in UNPUBLISH:
-            connection.execute(statement, {"days": sorted(results)})
+            connection.execute(statement, {"days": sorted(results), "channel": CHANNEL})
         if without_price:
             _delete_rows(connection, sorted(without_price))
 

@@ -1117,6 +1117,10 @@ def upgrade() -> None:
             comment="when it was made",
         ),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True, comment="soft deletion"),
+        sa.CheckConstraint(
+            "inception_date BETWEEN DATE '1992-01-01' AND DATE '2038-12-31'",
+            name=op.f("portfolios_calendar_check"),
+        ),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("portfolios_user_id_fkey"), ondelete="CASCADE"
         ),
@@ -1141,6 +1145,10 @@ def upgrade() -> None:
             comment="when it was entered",
         ),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True, comment="soft deletion"),
+        sa.CheckConstraint(
+            "change_date BETWEEN DATE '1992-01-01' AND DATE '2038-12-31'",
+            name=op.f("equity_changes_calendar_check"),
+        ),
         sa.CheckConstraint(
             "change_type IN ('CONTRIBUTION', 'WITHDRAWAL')",
             name=op.f("equity_changes_change_type_check"),
@@ -1208,6 +1216,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(quantity > 0) = (position_type IN ('LONG', 'LC', 'LP'))",
             name=op.f("positions_side_check"),
+        ),
+        sa.CheckConstraint(
+            "entry_date BETWEEN DATE '1992-01-01' AND DATE '2038-12-31' AND exit_date BETWEEN DATE '1992-01-01' AND DATE '2038-12-31' AND expiration_date BETWEEN DATE '1992-01-01' AND DATE '2038-12-31'",
+            name=op.f("positions_calendar_check"),
         ),
         sa.CheckConstraint(
             "investment_class IN ('PUBLIC', 'OPTIONS', 'PRIVATE')",
