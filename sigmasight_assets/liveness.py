@@ -9,40 +9,66 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-UNFINISHED = (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
-DIED = "the process of this run ended without a word: killed, or its machine went down"
+UNFINISHED: Final = (
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+)
+DIED: Final = "the process of this run ended without a word: killed, or its machine went down"
+
+# Descriptors are closed by nobody but the kernel: a run is recorded as ended after its resources
+# are gone, and until then its process has to be seen alive.
+_HELD: Final[dict[Path, int]] = {}
 
 
-@contextmanager
-def living(instance: DagsterInstance, run_id: str) -> Iterator[None]:
-    """Mark the run as alive as long as this block is not left and this process lives."""
+def stay_alive(instance: DagsterInstance, run_id: str) -> None:
+    """Show that the run's process, this one, lives until it ends."""
     lock = _lock_file(instance, run_id)
+    if lock in _HELD:
+        return
     lock.parent.mkdir(parents=True, exist_ok=True)
+    _forget_finished(instance, lock.parent)
     draft = lock.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # It gets its name locked: nobody ever finds a lock that is about to be taken.
-        draft.rename(lock)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    # It gets its name locked: nobody ever finds a lock that is about to be taken.
+    draft.rename(lock)
+    _HELD[lock] = descriptor
 
 
 def has_died(instance: DagsterInstance, run_id: str) -> bool:
-    """Whether the run was alive and its process is gone without ending it.
+    """Whether the run was alive and its process is gone.
 
     False as well when the run lives under another DAGSTER_HOME, where this cannot be told.
     """
+    return _is_abandoned(_lock_file(instance, run_id))
+
+
+def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
+    """Mark unfinished runs whose process is gone as failed; returns them."""
+    dead = [
+        run
+        for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED))
+        if has_died(instance, run.run_id)
+    ]
+    for run in dead:
+        instance.report_run_failed(run, DIED)
+    return dead
+
+
+def _lock_file(instance: DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / "living_runs" / f"{run_id}.lock"
+
+
+def _is_abandoned(lock: Path) -> bool:
     try:
-        descriptor = os.open(_lock_file(instance, run_id), os.O_RDWR)
+        descriptor = os.open(lock, os.O_RDWR)
     except OSError:
         return False
     try:
@@ -54,18 +80,10 @@ def has_died(instance: DagsterInstance, run_id: str) -> bool:
     return True
 
 
-def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
-    """Mark runs whose process is gone as failed; returns them."""
-    dead = [
-        run
-        for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED))
-        if has_died(instance, run.run_id)
-    ]
-    for run in dead:
-        instance.report_run_failed(run, DIED)
-        _lock_file(instance, run.run_id).unlink(missing_ok=True)
-    return dead
-
-
-def _lock_file(instance: DagsterInstance, run_id: str) -> Path:
-    return Path(instance.root_directory) / "living_runs" / f"{run_id}.lock"
+def _forget_finished(instance: DagsterInstance, folder: Path) -> None:
+    """Remove the locks of finished runs; an unfinished one's is how it is found to be dead."""
+    for lock in folder.glob("*.lock"):
+        if _is_abandoned(lock):
+            run = instance.get_run_by_id(lock.stem)
+            if run is None or run.is_finished:
+                lock.unlink(missing_ok=True)

@@ -1,9 +1,7 @@
 """Thin shells over core: where the database is, where prices come from, what time it is."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Self
 
 from dagster import ConfigurableResource, InitResourceContext
 
@@ -14,7 +12,7 @@ from sigmasight_assets.core.market.source import PriceSource
 from sigmasight_assets.core.market.sources import make_source
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
 from sigmasight_assets.core.settings import Settings, load_settings
-from sigmasight_assets.liveness import living
+from sigmasight_assets.liveness import stay_alive
 
 
 class Platform(ConfigurableResource):  # type: ignore[type-arg]
@@ -23,14 +21,10 @@ class Platform(ConfigurableResource):  # type: ignore[type-arg]
     Nothing is opened before it is asked for, so definitions load without a database.
     """
 
-    @contextmanager
-    def yield_for_execution(self, context: InitResourceContext) -> Iterator[Self]:
-        """Show, for as long as a run stands on this, that the run's process lives."""
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        """A run that begins to stand on this shows from now on that its process lives."""
         if context.run and context.instance:
-            with living(context.instance, context.run.run_id):
-                yield self
-        else:
-            yield self
+            stay_alive(context.instance, context.run.run_id)
 
     def settings(self) -> Settings:
         """The settings of this process."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Final
+from uuid import uuid4
 
 from dagster import DagsterInstance
 
 from sigmasight_assets.definitions import defs
-from sigmasight_assets.liveness import fail_dead_runs
+from sigmasight_assets.liveness import fail_dead_runs, stay_alive
 from sigmasight_assets.ranges import REFRESHED_BY, range_tags
 
 log = logging.getLogger(__name__)
+
+INTERRUPTED: Final = "DagsterExecutionInterruptedError"
 
 
 def run_job(
@@ -29,8 +32,11 @@ def run_job(
     """
     for dead in fail_dead_runs(instance):
         log.warning("run %s of %s was killed; it is marked as failed", dead.run_id, dead.job_name)
+    run_id = str(uuid4())
+    stay_alive(instance, run_id)
     result = defs.resolve_job_def(job_name).execute_in_process(
         instance=instance,
+        run_id=run_id,
         tags={**range_tags(first, last), REFRESHED_BY: "command"},
         run_config={
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -40,6 +46,8 @@ def run_job(
     )
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
+            if event.step_failure_data.error.cls_name == INTERRUPTED:
+                raise KeyboardInterrupt
             log.error("%s: %s", event.step_key, event.step_failure_data.error.to_string())
     for check in result.get_asset_check_evaluations():
         if not check.passed:

@@ -35,7 +35,8 @@ def ignore_further() -> None:
     leave half of it running.
     """
     for number in ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
+        # Not SIG_IGN: Python reports a signal that arrived just before as an error, in ten lines.
+        signal.signal(number, _nothing)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -45,3 +46,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         return
     ignore_further()
     raise KeyboardInterrupt
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Take no notice."""

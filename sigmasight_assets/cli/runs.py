@@ -93,7 +93,7 @@ def _run(settings: Settings, days: list[date], portfolio_id: str | None = None) 
         with dagster_instance() as instance:
             if not run_work(instance, work, portfolio_id):
                 return 1
-        print_summary(grounds.database)
+        print_summary(grounds.database, days[-1])
         return 0
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.summary import PortfolioSummary, portfolio_summaries
 
 
-def print_summary(database: Database) -> None:
-    """What the newest published session says of the first portfolios.
+def print_summary(database: Database, session: date) -> None:
+    """What the session, or the newest published before it, says of the first portfolios.
 
     beta: sum of weight x Market Beta (90D). worst scenario: the largest loss with correlations.
     """
     with database.connection() as connection:
-        found = portfolio_summaries(connection)
+        found = portfolio_summaries(connection, session)
     if not found:
-        print("no portfolio has results for the newest session")
+        print(f"no portfolio has results for {session}")
         return
-    print(f"\nThe newest session, {found[0].session} (USD)")
+    print(f"\nSession {found[0].session} (USD)")
     width = max(len(each.account_name) for each in found)
     print(f"{'portfolio':{width}}  {'NAV':>14}  {'day P&L':>12}  {'beta':>6}  worst scenario")
     for each in found:

@@ -63,7 +63,7 @@ def up(options: UpOptions) -> int:
         with dagster_instance() as instance:
             if not fill(grounds, instance, prices, days):
                 return 1
-        print_summary(grounds.database)
+        print_summary(grounds.database, days[-1])
         if ports:
             serve(ports, settings)
         return 0

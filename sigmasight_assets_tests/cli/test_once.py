@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sigmasight_assets.core.market.synthetic import SyntheticSource
+from sigmasight_assets.core.symbols import always_in_universe
 from sigmasight_assets_tests.cli.commands import (
     Done,
     ask,
@@ -136,8 +137,9 @@ def test_up_once_again_finds_the_sessions_there(filled: Path) -> None:
 
 
 def write_multiplied_prices(path: Path, last: date, factor: float) -> Path:
-    """The synthetic stocks and funds at prices of another level."""
-    bars = SyntheticSource().fetch(SyntheticSource().listed_symbols(), date(2024, 3, 1), last).bars
+    """The factor proxies and some stocks of the synthetic market at another level."""
+    chosen = [*always_in_universe(), "AAPL", "AMZN", "JPM", "MSFT", "NVDA", "XOM"]
+    bars = SyntheticSource().fetch(chosen, date(2024, 3, 1), last).bars
     columns = {
         "symbol": np.array(bars.symbols)[bars.symbol].tolist(),
         "date": pa.array(bars.date),
