@@ -36,6 +36,9 @@ def market_data_cache(
     )
     source = platform.price_source()
     report = refresh_prices(database, source, claim, days[0], days[-1])
+    for day in days:
+        count = report.stored_rows.get(day, 0)
+        context.add_asset_metadata({"dagster/row_count": count}, partition_key=day.isoformat())
     return MaterializeResult(
         metadata={
             "source": source.name,

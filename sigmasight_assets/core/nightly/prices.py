@@ -13,7 +13,7 @@ from psycopg import Connection
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim
-from sigmasight_assets.core.db.read.prices import public_panel
+from sigmasight_assets.core.db.read.prices import price_counts, public_panel
 from sigmasight_assets.core.db.read.universe import latest_asked, recorded_splits, universe_entries
 from sigmasight_assets.core.db.write.failures import BatchFailure, log_failures
 from sigmasight_assets.core.db.write.prices import write_prices
@@ -30,13 +30,14 @@ BATCH: Final = "market_data_cache"
 
 @dataclass(frozen=True)
 class PriceReport:
-    """What a refresh of prices did. Symbols are counted by outcome."""
+    """What a refresh of prices did. Symbols are counted by outcome, stored prices by session."""
 
     outcomes: dict[str, int]
     offered_rows: int
     changed_rows: int
     rejected_rows: int
     warnings: int
+    stored_rows: dict[date, int]
 
 
 def refresh_prices(
@@ -79,7 +80,9 @@ def refresh_prices(
         )
     log_failures(database, BATCH, last, failures)
     warnings = _refresh_warnings(database, first, last)
-    return PriceReport(dict(outcomes), offered, changed, rejected, warnings)
+    with database.connection() as connection:
+        stored_rows = price_counts(connection, first, last)
+    return PriceReport(dict(outcomes), offered, changed, rejected, warnings, stored_rows)
 
 
 def sessions_of(claim: Claim) -> list[date]:

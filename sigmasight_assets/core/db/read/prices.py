@@ -84,3 +84,12 @@ def last_stored_session(connection: Connection) -> date | None:
     """The newest session with any price."""
     row = connection.execute("SELECT max(date) FROM market_data_cache").fetchone()
     return row[0] if row else None
+
+
+def price_counts(connection: Connection, first: date, last: date) -> dict[date, int]:
+    """How many prices each session from first to last has; sessions without any are absent."""
+    rows = connection.execute(
+        "SELECT date, count(*) FROM market_data_cache WHERE date BETWEEN %s AND %s GROUP BY date",
+        (first, last),
+    )
+    return dict(rows.fetchall())
