@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
+from sigmasight_assets.core.risk.portfolio_sums import netted_sums, portfolio_sums
 from sigmasight_assets.core.risk.valuation import BookValue, PricedBook
 from sigmasight_assets.core.shapes.book import Ints
 from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats
-
-_ROUNDING: Final = 1e-12
-"""Relative to the gross amount: a netted sum below it is a long and a short that cancel."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +38,11 @@ def netted_positions(priced: PricedBook, today: BookValue) -> NettedPositions:
     )
     return NettedPositions(
         portfolio=key // names,
-        quantity=_netted(row, lots.quantity[opened], len(key)),
-        market_value=_netted(row, today.valuation.market_value[opened], len(key)),
+        quantity=netted_sums(row, lots.quantity[opened], len(key)),
+        market_value=netted_sums(row, today.valuation.market_value[opened], len(key)),
         is_option=np.bincount(row, book.lots.is_option[opened], len(key)) > 0,
         is_private=np.bincount(row, book.lots.is_private[opened], len(key)) > 0,
     )
-
-
-def _netted(row: Ints, amount: Floats, size: int) -> Floats:
-    """Signed sums by row, exactly 0 where only rounding is left of a long and a short."""
-    every = np.ones(len(row), dtype=np.bool_)
-    net = portfolio_sums(row, amount, every, size)
-    gross = portfolio_sums(row, np.abs(amount), every, size)
-    return np.where(np.abs(net) <= _ROUNDING * gross, 0.0, net)
 
 
 def counts(netted: NettedPositions, size: int) -> Columns:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
+from sigmasight_assets.core.risk.portfolio_sums import netted_sums
 from sigmasight_assets.core.shapes.book import Book, Ints, Texts, Valuation
 from sigmasight_assets.core.shapes.panel import Bools, Floats
-
-_NETTED_OUT: Final = 1e-12
-"""A net value not above this share of its gross is the rounding error of lots that cancel."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,7 @@ def public_holdings(book: Book, valuation: Valuation) -> Holdings:
     names, name = np.unique(book.lots.symbol[lot].astype(str), return_inverse=True)
     width = max(len(names), 1)
     keys, pair = np.unique(book.lots.portfolio[lot] * width + name, return_inverse=True)
-    value = valuation.market_value[lot]
-    every = np.ones(len(lot), dtype=np.bool_)
-    net = portfolio_sums(pair, value, every, len(keys))
-    gross = portfolio_sums(pair, np.abs(value), every, len(keys))
-    net[np.abs(net) <= _NETTED_OUT * gross] = 0.0
+    net = netted_sums(pair, valuation.market_value[lot], len(keys))
     portfolio, symbol = np.divmod(keys, width)
     return Holdings(portfolio, names[symbol], net)
 
