@@ -27,17 +27,6 @@ class InvestmentClass(StrEnum):
     PRIVATE = "PRIVATE"
 
 
-class PositionType(StrEnum):
-    """Side and kind of a position; the first letter of an option's is its side."""
-
-    LONG = "LONG"
-    SHORT = "SHORT"
-    LC = "LC"
-    LP = "LP"
-    SC = "SC"
-    SP = "SP"
-
-
 @dataclass(frozen=True)
 class OptionContract:
     """A listed option: `symbol` is the compact OCC form."""

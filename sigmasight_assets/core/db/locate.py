@@ -17,6 +17,5 @@ def configured_database(settings: Settings) -> Database:
     if settings.database_url:
         return Database(settings.database_url)
     server = EmbeddedPostgres(settings.home)
-    server.ensure_running()
     server.create_database(OURS)
     return Database(server.database_url(OURS))

@@ -15,13 +15,15 @@ from sigmasight_assets.core.symbols import always_in_universe
 
 # A symbol sold before inception moves nothing; one sold after it is needed at inception's price.
 HELD: Final = """
-    SELECT x.symbol, min(f.inception_date) AS inception_date
+    SELECT x.symbol, x.investment_class, x.reason, p.entry_date, f.inception_date
     FROM positions p
     JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
-    CROSS JOIN LATERAL (VALUES (p.symbol), (p.underlying_symbol)) AS x (symbol)
+    CROSS JOIN LATERAL (VALUES
+        (p.symbol, coalesce(p.investment_class, 'PUBLIC'), 'position'),
+        (p.underlying_symbol, 'PUBLIC', 'underlying')
+    ) AS x (symbol, investment_class, reason)
     WHERE p.deleted_at IS NULL AND p.investment_class IS DISTINCT FROM 'PRIVATE'
       AND x.symbol IS NOT NULL AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
-    GROUP BY x.symbol
 """
 
 # A symbol that has never had a price is as good as new: should its source learn of it, the whole
@@ -30,7 +32,9 @@ ENTRIES: Final = f"""
     SELECT u.symbol, coalesce(u.price_source, ''),
            CASE WHEN u.last_price_date IS NOT NULL THEN u.asked_from END, u.asked_to,
            held.inception_date
-    FROM symbol_universe u LEFT JOIN ({HELD}) AS held ON held.symbol = u.symbol
+    FROM symbol_universe u LEFT JOIN (
+        SELECT symbol, min(inception_date) AS inception_date FROM ({HELD}) AS lots GROUP BY symbol
+    ) AS held ON held.symbol = u.symbol
     WHERE u.status IN ('active', 'processing') OR held.symbol IS NOT NULL
        OR u.symbol = ANY(%(always)s)
        OR (u.status = 'delisted' AND u.last_price_date >= %(alive_from)s)
@@ -87,11 +91,3 @@ def recorded_splits(connection: Connection) -> set[tuple[str, date]]:
         "SELECT symbol, action_date FROM corporate_actions WHERE action_type = 'split'"
     )
     return {(symbol, day) for symbol, day in rows}
-
-
-def price_sources(connection: Connection) -> set[str]:
-    """The sources of all stored windows."""
-    rows = connection.execute(
-        "SELECT DISTINCT price_source FROM symbol_universe WHERE price_source IS NOT NULL"
-    )
-    return {source for (source,) in rows}

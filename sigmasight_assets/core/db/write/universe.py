@@ -9,6 +9,7 @@ from typing import Final
 from psycopg import Connection
 
 from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.read.universe import HELD
 from sigmasight_assets.core.symbols import always_in_universe, canonical, classify
 
 ENTER: Final = """
@@ -23,17 +24,9 @@ ENTER: Final = """
         last_seen_date = GREATEST(symbol_universe.last_seen_date, excluded.last_seen_date)
 """
 
-HELD: Final = """
-    SELECT DISTINCT p.symbol, coalesce(p.investment_class, 'PUBLIC'), 'position'
-    FROM positions p JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
-    WHERE p.deleted_at IS NULL AND p.investment_class IS DISTINCT FROM 'PRIVATE'
-      AND p.entry_date <= %(last)s AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
-    UNION
-    SELECT DISTINCT p.underlying_symbol, 'PUBLIC', 'underlying'
-    FROM positions p JOIN portfolios f ON f.id = p.portfolio_id AND f.deleted_at IS NULL
-    WHERE p.deleted_at IS NULL AND p.underlying_symbol IS NOT NULL
-      AND p.entry_date <= %(last)s AND (p.exit_date IS NULL OR p.exit_date > f.inception_date)
-    ORDER BY 1, 2, 3
+WANTED: Final = f"""
+    SELECT DISTINCT symbol, investment_class, reason FROM ({HELD}) AS lots
+    WHERE entry_date <= %(last)s ORDER BY 1, 2, 3
 """
 
 SEEN: Final = """
@@ -69,7 +62,7 @@ def gather_universe(database: Database, first: date, last: date) -> dict[str, in
 
     def work(connection: Connection) -> dict[str, int]:
         wanted = dict.fromkeys(always_in_universe(), ("PUBLIC", "proxy"))
-        for symbol, investment_class, reason in connection.execute(HELD, {"last": last}):
+        for symbol, investment_class, reason in connection.execute(WANTED, {"last": last}):
             wanted.setdefault(symbol, (investment_class, reason))
         _enter(connection, wanted, first, last)
         connection.execute(SEEN, {"first": first, "last": last})
