@@ -1,8 +1,12 @@
-"""One database for the tests of this room, emptied before each: a third of a fresh one's time."""
+"""One database for the tests of this room, emptied before each, and homes for embedded servers.
+
+Emptying takes a third of the time of a fresh database.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -12,6 +16,7 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.nightly.reference import seed_reference
 from sigmasight_assets_tests.conftest import only_for_tests
+from sigmasight_assets_tests.core.db.embedded_servers import copy_home, end_server, make_home
 from sigmasight_assets_tests.postgres import drop_database, fresh_database
 
 STRANGERS = """
@@ -38,3 +43,23 @@ def database(reused_database: Database) -> Database:
             connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
     seed_reference(reused_database)
     return reused_database
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """An empty home, whose server is ended."""
+    yield tmp_path
+    end_server(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a server's data, to be copied."""
+    return make_home(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def made_home(made: Path, home: Path) -> Path:
+    """A home whose server has been there before and is stopped."""
+    copy_home(made, home)
+    return home

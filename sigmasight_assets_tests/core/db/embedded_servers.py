@@ -25,6 +25,11 @@ server = EmbeddedPostgres(Path(sys.argv[1]), fsync=False)
 """
 
 
+def embedded(home: Path) -> EmbeddedPostgres:
+    """The server of a home that may be lost with the machine."""
+    return EmbeddedPostgres(home, fsync=False)
+
+
 def spawn(code: str, home: Path, **options) -> subprocess.Popen[str]:
     """Another Python process in which `server` is the embedded server of `home`."""
     command = [sys.executable, "-c", PREAMBLE + code, str(home)]

@@ -8,7 +8,6 @@ import re
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -16,39 +15,16 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 
-from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.db.server_address import ServerAddress
 from sigmasight_assets_tests.core.db.embedded_servers import (
     ask,
-    copy_home,
     data_folder,
+    embedded,
     end_server,
-    make_home,
     run,
     server_pid,
     spawn,
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    end_server(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_home(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def made_home(made: Path, home: Path) -> Path:
-    copy_home(made, home)
-    return home
-
-
-def embedded(home: Path) -> EmbeddedPostgres:
-    return EmbeddedPostgres(home, fsync=False)
 
 
 def test_data_and_port_survive_a_stop_and_a_start(made_home: Path) -> None:

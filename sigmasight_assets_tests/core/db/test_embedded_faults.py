@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,10 +18,9 @@ from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.errors import DatabaseUnavailable
 from sigmasight_assets_tests.core.db.embedded_servers import (
     ask,
-    copy_home,
     data_folder,
+    embedded,
     end_server,
-    make_home,
     server_pid,
     spawn,
     wait_until,
@@ -30,27 +28,6 @@ from sigmasight_assets_tests.core.db.embedded_servers import (
 
 # Busy for hours without a spill file: a backend that outlived this test would else fill the disk.
 BUSY = b"SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    end_server(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_home(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def made_home(made: Path, home: Path) -> Path:
-    copy_home(made, home)
-    return home
-
-
-def embedded(home: Path) -> EmbeddedPostgres:
-    return EmbeddedPostgres(home, fsync=False)
 
 
 def kill_server(home: Path) -> int:
