@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 
 class SigmaSightError(Exception):
@@ -19,6 +19,30 @@ class DatabaseUnavailable(SigmaSightError):
 
 class PriceFileUnreadable(SigmaSightError):
     """A configured price file or folder is missing or is not what it should be."""
+
+
+class SourceUnavailable(SigmaSightError):
+    """A remote source did not answer, or not in its language; asking again may help."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source} did not answer: {reason}")
+
+
+class RateLimited(SigmaSightError):
+    """A remote source has been asked too often. retry_after: how long it wants to be left alone."""
+
+    def __init__(self, source: str, retry_after: timedelta | None) -> None:
+        self.source, self.retry_after = source, retry_after
+        super().__init__(f"{source} has been asked too often")
+
+
+class SourceRefused(SigmaSightError):
+    """A remote source will not answer this, however often it is asked: a wrong key, a bad path."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source} refused: {reason}")
 
 
 class SessionNotComplete(SigmaSightError):

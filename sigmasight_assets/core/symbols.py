@@ -15,7 +15,7 @@ MAX_LENGTH: Final = 21
 
 BENCHMARKS: Final = ("SPY", "QQQ")
 
-_OCC = re.compile(r"([A-Z0-9]{1,6})(\d{6})([CP])(\d{8})")
+_OCC = re.compile(r"([A-Z0-9]{1,6})([0-9]{6})([CP])([0-9]{8})")
 _PRIVATE_WORDS = re.compile(r"PRIVATE|FUND|SIGMA|TREASURY|EQ[0-9A-F]{8,}")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sigmasight_assets.core.market.source import PriceBars
+from sigmasight_assets.core.market.source import PriceAnswer, PriceBars
 
 PRICE_FIELDS: Final = ("open", "high", "low", "close", "adj_close")
 VALUE_FIELDS: Final = (*PRICE_FIELDS, "volume")
@@ -34,6 +35,23 @@ def take(bars: PriceBars, rows: NDArray[Any]) -> PriceBars:
     """The bars of a boolean mask or of row numbers, in that order."""
     columns = {name: getattr(bars, name)[rows] for name in VALUE_FIELDS}
     return PriceBars(bars.symbols, bars.symbol[rows], bars.date[rows], **columns)
+
+
+def without(answer: PriceAnswer, symbols: Collection[str]) -> PriceAnswer:
+    """The answer as if it had not been asked for some symbols."""
+    if not symbols:
+        return answer
+    bars = answer.bars
+    stays = np.array([symbol not in symbols for symbol in bars.symbols], dtype=bool)
+    kept = stays[bars.symbol] if len(bars) else np.empty(0, dtype=bool)
+    actions = answer.actions
+    return replace(
+        answer,
+        bars=take(bars, kept),
+        outcomes={name: told for name, told in answer.outcomes.items() if name not in symbols},
+        rejected=tuple(bar for bar in answer.rejected if bar.symbol not in symbols),
+        actions=None if actions is None else tuple(a for a in actions if a.symbol not in symbols),
+    )
 
 
 def join(parts: Mapping[str, Columns]) -> PriceBars:

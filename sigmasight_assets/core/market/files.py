@@ -26,6 +26,8 @@ class FilesSource:
     """
 
     name = "files"
+    metered = False
+    symbols_per_fetch = 2_000
 
     def __init__(self, path: Path) -> None:
         self.path = path

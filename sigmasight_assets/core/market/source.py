@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Outcome(StrEnum):
-    """What became of one symbol in one call."""
+    """What became of one symbol in one call.
+
+    NO_DATA is an answer: the source knows of no bar. RATE_LIMITED, UNAVAILABLE and NO_SOURCE are
+    none: nothing was learnt of the symbol, and nothing stored of it changes.
+    """
 
     ROWS = "rows"
     NO_DATA = "no_data"
-    RATE_LIMITED = "rate_limited"
     REJECTED = "rejected"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    NO_SOURCE = "no_source"
+
+
+UNANSWERED: Final = frozenset({Outcome.RATE_LIMITED, Outcome.UNAVAILABLE, Outcome.NO_SOURCE})
+
+
+class ActionType(StrEnum):
+    """What a company does to its shares."""
+
+    SPLIT = "split"
+    DIVIDEND = "dividend"
+
+
+@dataclass(frozen=True, order=True)
+class CorporateAction:
+    """A split or a cash dividend. value: new shares per old one, or USD per share (split-adjusted).
+
+    ex_date is an NYSE session or, for some dividends of funds, any other day.
+    """
+
+    symbol: str
+    ex_date: date
+    action_type: ActionType
+    value: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +93,9 @@ class PriceAnswer:
     A symbol with some good and some refused bars has outcome ROWS; its refused bars are listed.
     single_series: symbols for which the source has only one of close and adj_close, on whatever
     date, so that the one given serves both.
+    actions: splits and dividends with an ex-date in the range asked for, sorted, distinct; None
+    from a source that knows of none. reasons: why, for a person, by symbol whose outcome is not
+    ROWS; never a secret, never an address.
     """
 
     source: str
@@ -71,12 +103,20 @@ class PriceAnswer:
     outcomes: Mapping[str, Outcome]
     rejected: tuple[RejectedBar, ...] = ()
     single_series: frozenset[str] = frozenset()
+    actions: tuple[CorporateAction, ...] | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class PriceSource(Protocol):
-    """Where daily prices come from."""
+    """Where daily prices come from.
+
+    metered: its requests are counted, so it is not asked twice without a reason.
+    symbols_per_fetch: how many symbols one call may ask for; each answer is one transaction.
+    """
 
     name: str
+    metered: bool
+    symbols_per_fetch: int
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> PriceAnswer:
         """Bars of the symbols for the sessions from first to last, both included.

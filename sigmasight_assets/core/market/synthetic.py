@@ -43,6 +43,8 @@ class SyntheticSource:
     """
 
     name = "synthetic"
+    metered = False
+    symbols_per_fetch = 2_000
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> PriceAnswer:
         """Bars of the symbols for the sessions from first to last, both included."""
