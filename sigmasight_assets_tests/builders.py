@@ -17,8 +17,10 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim, Layer, claim_sessions
 from sigmasight_assets.core.db.write.accounts import Account, Position, add_accounts
+from sigmasight_assets.core.db.write.prices import Asking
 from sigmasight_assets.core.db.write.universe import add_symbols, gather_universe
 from sigmasight_assets.core.market.bars import join, make_bars
+from sigmasight_assets.core.market.chains import ATTEMPTS, PriceSources
 from sigmasight_assets.core.market.screening import outcomes, screen
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer, PriceSource
 from sigmasight_assets.core.nightly.portfolios import (
@@ -134,6 +136,8 @@ class StatedPrices:
     closes: Mapping[str, Mapping[str, float]]
     name: str = "stated"
     limited: Collection[str] = ()
+    metered: bool = False
+    symbols_per_fetch: int = 2_000
     asked: list[tuple[tuple[str, ...], date, date]] = field(default_factory=list)
 
     def fetch(self, symbols: Sequence[str], first: date, last: date) -> PriceAnswer:
@@ -163,6 +167,12 @@ def claim(database: Database, layer: Layer, on: Sequence[date], run_id: str) -> 
     return database.transaction(lambda connection: claim_sessions(connection, layer, on, run_id))
 
 
+def asking_for(held: Claim, alive_from: date) -> Asking:
+    """A refresh of prices in the name of a claim, from the one source that a test states."""
+    now = sessions.completes_at(max(held.epochs))
+    return Asking(held, now, alive_from, ("stated",), ATTEMPTS)
+
+
 def add_prices(
     database: Database,
     source: PriceSource,
@@ -175,7 +185,13 @@ def add_prices(
     add_symbols(database, symbols, day(first), "a test")
     gather_universe(database, day(first), day(last))
     held = claim(database, Layer.SYMBOLS, days(first, last), run_id)
-    return refresh_prices(database, source, held, day(first), day(last))
+    now = sessions.completes_at(day(last))
+    return refresh_prices(database, alone(source), held, day(first), day(last), now)
+
+
+def alone(source: PriceSource) -> PriceSources:
+    """A source that prices every class."""
+    return PriceSources(public=(source,), options=(source,))
 
 
 def run_symbols(
@@ -183,7 +199,8 @@ def run_symbols(
 ) -> list[SymbolSession]:
     """Compute the symbol layer of the sessions, none of which is the latest completed one."""
     held = claim(database, Layer.SYMBOLS, on, run_id)
-    return list(refresh_symbols(database, held, on, sessions.offset(on[-1], 1)))
+    computed = refresh_symbols(database, held, on, sessions.offset(on[-1], 1))
+    return [done for done in computed if isinstance(done, SymbolSession)]
 
 
 def run_portfolios(

@@ -13,7 +13,15 @@ from sigmasight_assets.core.db.tables import metadata
 
 # They tell of runs, not of results.
 BOOKKEEPING: Final = frozenset(
-    {"session_epochs", "written_slices", "published_sessions", "batch_failure_log"}
+    {
+        "session_epochs",
+        "written_slices",
+        "published_sessions",
+        "batch_failure_log",
+        "changed_prices",
+        "source_limits",
+        "company_checks",
+    }
 )
 
 

@@ -5,33 +5,41 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sigmasight_assets.core import sessions
+from sigmasight_assets.core.market.source import PriceSource
+from sigmasight_assets.core.symbols import InvestmentClass, option_contract
 
 HISTORY_SESSIONS: Final = 280
 TRAILING_SESSIONS: Final = 5
-SYMBOLS_PER_FETCH: Final = 2_000
+ANSWER_STAYS_FRESH: Final = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
 class UniverseEntry:
     """What is known of a symbol's stored window.
 
-    needed_from: the earliest session whose price some calculation of this run can use.
+    needed_from: the earliest session whose price some calculation can use. asked_at:
+    when the source last answered for asked_to; has_last: whether asked_to itself has a price.
+    attempts: answers in a row in which the first source of its class had no price.
     """
 
     symbol: str
+    investment_class: InvestmentClass
     price_source: str | None
     asked_from: date | None
     asked_to: date | None
     needed_from: date
+    asked_at: datetime | None = None
+    has_last: bool = False
+    attempts: int = 0
 
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """One call to a source; `replace` discards what another source has stored."""
+    """One call to a source. replace: what is stored of those that have bars is discarded."""
 
     symbols: tuple[str, ...]
     first: date
@@ -39,40 +47,89 @@ class FetchRequest:
     replace: bool
 
 
+@dataclass(frozen=True)
+class Span:
+    """What to ask for one symbol."""
+
+    first: date
+    last: date
+    replace: bool = False
+
+
 def plan_fetches(
-    entries: Iterable[UniverseEntry], source: str, first: date, last: date
+    entries: Iterable[UniverseEntry], source: PriceSource, first: date, last: date, now: datetime
 ) -> tuple[FetchRequest, ...]:
     """Requests that bring every entry's window up to date for the sessions first to last.
 
     A new symbol, one whose window has to reach further back, and one whose stored window comes
     from another source are asked for whole. All others are asked for the run's sessions and a
-    few before them, so that late and corrected bars arrive.
+    few before them, so that late and corrected bars arrive. A metered source is not asked for
+    what it has answered within twelve hours, or for sessions that were over five sessions before
+    it last answered; no source is asked for a contract after its expiration.
     """
     groups: dict[tuple[date, date, bool], list[str]] = defaultdict(list)
     for entry in entries:
-        groups[_wanted(entry, source, first, last)].append(entry.symbol)
+        span = _span(entry, source, first, last, now)
+        if span is not None:
+            groups[span.first, span.last, span.replace].append(entry.symbol)
     return tuple(
         FetchRequest(tuple(chunk), since, until, replace)
         for (since, until, replace), symbols in sorted(groups.items())
-        for chunk in _chunks(sorted(symbols))
+        for chunk in _chunks(sorted(symbols), source.symbols_per_fetch)
     )
 
 
-def _wanted(entry: UniverseEntry, source: str, first: date, last: date) -> tuple[date, date, bool]:
+def whole_window(
+    entries: Iterable[UniverseEntry], source: PriceSource, last: date
+) -> tuple[FetchRequest, ...]:
+    """Requests for all that is stored of the entries, up to `last` or later."""
+    groups: dict[tuple[date, date], list[str]] = defaultdict(list)
+    for entry in entries:
+        since = min(entry.needed_from, entry.asked_from or entry.needed_from)
+        until = max(last, entry.asked_to or last)
+        groups[since, until].append(entry.symbol)
+    return tuple(
+        FetchRequest(tuple(chunk), since, until, replace=True)
+        for (since, until), symbols in sorted(groups.items())
+        for chunk in _chunks(sorted(symbols), source.symbols_per_fetch)
+    )
+
+
+def _span(
+    entry: UniverseEntry, source: PriceSource, first: date, last: date, now: datetime
+) -> Span | None:
+    """What to ask for one symbol; None if there is nothing to learn."""
+    contract = option_contract(entry.symbol)
+    if contract:
+        last = min(last, sessions.on_or_before(contract.expiration))
+    if entry.needed_from > last:
+        return None
     if entry.asked_from is None or entry.asked_to is None or entry.price_source is None:
-        return entry.needed_from, last, False
-    if entry.price_source != source:
-        return (
-            min(entry.needed_from, entry.asked_from),
-            max(last, entry.asked_to),
-            True,
-        )
-    if entry.needed_from < entry.asked_from:
-        return entry.needed_from, max(last, entry.asked_to), False
+        return Span(entry.needed_from, last, replace=True)
+    is_another = entry.price_source != source.name
+    if is_another or entry.needed_from < entry.asked_from:
+        since = min(entry.needed_from, entry.asked_from)
+        return Span(since, max(last, entry.asked_to), replace=is_another)
+    is_over = contract is not None and entry.asked_to >= contract.expiration
+    if is_over or (source.metered and _is_known(entry, last, now)):
+        return None
     since = sessions.offset(min(first, entry.asked_to), -TRAILING_SESSIONS)
-    return max(since, entry.needed_from), last, False
+    return Span(max(since, entry.needed_from), last)
 
 
-def _chunks(symbols: list[str]) -> Iterable[list[str]]:
-    for start in range(0, len(symbols), SYMBOLS_PER_FETCH):
-        yield symbols[start : start + SYMBOLS_PER_FETCH]
+def _is_known(entry: UniverseEntry, last: date, now: datetime) -> bool:
+    """Whether asking again up to `last` would bring nothing new."""
+    if entry.asked_to is None or entry.asked_to < last:
+        return False
+    if entry.asked_to >= sessions.offset(last, TRAILING_SESSIONS):
+        return True
+    if entry.asked_at is None or entry.asked_at < sessions.completes_at(last):
+        return False
+    # A contract may not have traded; a share without its newest bar is asked for again.
+    complete = entry.has_last or entry.investment_class is InvestmentClass.OPTIONS
+    return complete and now - entry.asked_at < ANSWER_STAYS_FRESH
+
+
+def _chunks(symbols: list[str], most: int) -> Iterable[list[str]]:
+    for start in range(0, len(symbols), most):
+        yield symbols[start : start + most]

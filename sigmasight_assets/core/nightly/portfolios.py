@@ -26,7 +26,7 @@ from sigmasight_assets.core.db.write.portfolios import (
     mark_outdated,
     settle_refresh,
 )
-from sigmasight_assets.core.db.write.slices import Slice, write_session
+from sigmasight_assets.core.db.write.slices import Slice, Subset, write_session
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
 from sigmasight_assets.core.risk.correlations import correlations
 from sigmasight_assets.core.risk.factor_exposures import factor_exposures
@@ -217,4 +217,6 @@ def _kept(name: str, columns: Columns, keep_matrices: bool) -> Columns:
 
 def _slice(name: str, columns: Columns, portfolio_ids: Sequence[str] | None) -> Slice:
     table = tables.metadata.tables[name]
-    return Slice(table, columns, portfolio_ids if "portfolio_id" in table.c else None)
+    if portfolio_ids is None or "portfolio_id" not in table.c:
+        return Slice(table, columns)
+    return Slice(table, columns, Subset("portfolio_id", portfolio_ids))

@@ -4,116 +4,229 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Final
-
-from psycopg import Connection
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim
-from sigmasight_assets.core.db.read.prices import price_counts, public_panel
-from sigmasight_assets.core.db.read.universe import latest_asked, recorded_splits, universe_entries
-from sigmasight_assets.core.db.write.failures import BatchFailure, log_failures
-from sigmasight_assets.core.db.write.prices import write_prices
-from sigmasight_assets.core.db.write.warnings import replace_warnings
-from sigmasight_assets.core.market.planning import FetchRequest, plan_fetches
+from sigmasight_assets.core.db.read.prices import price_counts
+from sigmasight_assets.core.db.read.quality import warning_count
+from sigmasight_assets.core.db.read.restatements import restated_symbols
+from sigmasight_assets.core.db.read.universe import latest_asked, universe_entries
+from sigmasight_assets.core.db.write.changed_prices import Changed
+from sigmasight_assets.core.db.write.failures import log_failures
+from sigmasight_assets.core.db.write.prices import Asking, StoredPrices, write_prices
+from sigmasight_assets.core.market.bars import without
+from sigmasight_assets.core.market.chains import ATTEMPTS, PriceSources, entries_for
+from sigmasight_assets.core.market.planning import (
+    FetchRequest,
+    UniverseEntry,
+    plan_fetches,
+    whole_window,
+)
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer, PriceSource
-from sigmasight_assets.core.market.warnings import FROZEN_CLOSES, price_warnings
+from sigmasight_assets.core.nightly.price_results import (
+    FAILURES,
+    SymbolResult,
+    failures,
+    symbol_results,
+)
+from sigmasight_assets.core.nightly.price_warnings import refresh_warnings
+from sigmasight_assets.core.symbols import InvestmentClass
 
 log = logging.getLogger(__name__)
 
 DELISTED_AFTER: Final = 20
-BATCH: Final = "market_data_cache"
+PRICED_CLASSES: Final = (InvestmentClass.PUBLIC, InvestmentClass.OPTIONS)
 
 
 @dataclass(frozen=True)
 class PriceReport:
-    """What a refresh of prices did. Symbols are counted by outcome, stored prices by session."""
+    """What a refresh of prices did. Stored prices are counted by session.
 
-    outcomes: dict[str, int]
+    results: one per symbol that was asked for, sorted by symbol; fresh: symbols that were not,
+    because their source had said all there is; restated: windows that were fetched again.
+    """
+
+    results: tuple[SymbolResult, ...]
+    fresh: int
+    restated: int
     offered_rows: int
     changed_rows: int
     rejected_rows: int
     warnings: int
     stored_rows: dict[date, int]
 
+    def counts(self) -> dict[str, int]:
+        """Symbols by result, and those that were not asked for again."""
+        counted = Counter(str(each.result) for each in self.results)
+        return dict(sorted(counted.items())) | ({"fresh": self.fresh} if self.fresh else {})
+
+    def failed_share(self) -> float:
+        """Failed symbols among those that the night needs; 0 where it needs none."""
+        needed = len(self.results) + self.fresh
+        return sum(each.result in FAILURES for each in self.results) / needed if needed else 0.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request, what the source said, and what came of it. again: a window fetched anew."""
+
+    request: FetchRequest
+    answer: PriceAnswer
+    stored: StoredPrices
+    again: bool
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What a refresh of one class works on, and in whose name."""
+
+    database: Database
+    asking: Asking
+    first: date
+    last: date
+
 
 def refresh_prices(
-    database: Database, source: PriceSource, claim: Claim, first: date, last: date
+    database: Database,
+    sources: PriceSources,
+    claim: Claim,
+    first: date,
+    last: date,
+    now: datetime,
+    classes: Sequence[InvestmentClass] = PRICED_CLASSES,
 ) -> PriceReport:
-    """Ask the source for what the sessions from first to last need, and store it.
+    """Ask the sources for what the sessions from first to last need, and store it.
 
-    Each answer is one transaction, so a killed run keeps what it has and the next goes on.
+    Each answer is one transaction, so a killed run keeps what it has and the next goes on. A
+    symbol that failed is left as it was, and asked for again by the next run.
 
     Raises:
         StaleEpoch: a later run has claimed one of the sessions.
     """
-    with database.connection() as connection:
-        entries = universe_entries(connection, first)
-        newest = max(last, latest_asked(connection) or last)
-    alive_from = sessions.offset(newest, -DELISTED_AFTER)
-    outcomes: Counter[str] = Counter()
-    failures: list[BatchFailure] = []
-    offered = changed = rejected = 0
-    requests = plan_fetches(entries, source.name, first, last)
+    answered: list[Answered] = []
+    needed = 0
+    for investment_class in classes:
+        with database.connection() as connection:
+            entries = universe_entries(connection, investment_class, first)
+            newest = max(last, latest_asked(connection) or last)
+        needed += len(entries)
+        chain = sources.chain(investment_class)
+        names = tuple(source.name for source in chain)
+        alive_from = sessions.offset(newest, -DELISTED_AFTER)
+        asking = Asking(claim, now, alive_from, names, ATTEMPTS)
+        answered += _ask_chain(Refresh(database, asking, first, last), chain, entries)
+    changed = _changed(answered)
+    refresh_warnings(database, changed, first)
+    return _report(database, first, last, classes, needed, answered, changed)
+
+
+def _ask_chain(
+    refresh: Refresh, chain: Sequence[PriceSource], entries: Sequence[UniverseEntry]
+) -> list[Answered]:
+    """The preferred source first; the others for what it has no price of."""
+    outcomes: dict[str, Outcome] = {}
+    answered: list[Answered] = []
+    for place, source in enumerate(chain):
+        for each in _ask(refresh, source, entries_for(place, chain, entries, outcomes)):
+            answered.append(each)
+            outcomes.update(each.answer.outcomes)
+    return answered
+
+
+def _ask(
+    refresh: Refresh, source: PriceSource, entries: Sequence[UniverseEntry]
+) -> Iterator[Answered]:
+    """Ask one source, write each answer, and fetch restated windows again."""
+    by_symbol = {entry.symbol: entry for entry in entries}
+    requests = plan_fetches(entries, source, refresh.first, refresh.last, refresh.asking.now)
     for number, request in enumerate(requests, start=1):
         answer = source.fetch(request.symbols, request.first, request.last)
-        stored = write_prices(
-            database, claim, sessions_of(claim), request, answer, alive_from=alive_from
-        )
-        offered += stored.offered
-        changed += stored.changed
-        rejected += len(answer.rejected)
-        outcomes.update(str(outcome) for outcome in answer.outcomes.values())
-        failures += _failures(request, answer)
+        restated = _restated(refresh, request, answer, by_symbol)
+        gone = {entry.symbol for entry in restated}
+        kept = tuple(symbol for symbol in request.symbols if symbol not in gone)
+        done = _write(refresh, replace(request, symbols=kept), without(answer, gone), again=False)
         log.info(
-            "prices %d/%d: %d symbols, %s to %s, %d rows, %d changed",
+            "prices %d/%d from %s: %d symbols, %s to %s, %d of them changed",
             number,
             len(requests),
+            source.name,
             len(request.symbols),
             request.first,
             request.last,
-            stored.offered,
-            stored.changed,
+            len(done.stored.changed),
         )
-    log_failures(database, BATCH, last, failures)
-    warnings = _refresh_warnings(database, first, last)
+        yield done
+        for whole in whole_window(restated, source, refresh.last):
+            log.info("history restated, fetched again: %s", ", ".join(whole.symbols))
+            answer = source.fetch(whole.symbols, whole.first, whole.last)
+            yield _write(refresh, whole, answer, again=True)
+
+
+def _write(refresh: Refresh, request: FetchRequest, answer: PriceAnswer, again: bool) -> Answered:
+    stored = write_prices(refresh.database, refresh.asking, request, answer)
+    return Answered(request, answer, stored, again)
+
+
+def _restated(
+    refresh: Refresh,
+    request: FetchRequest,
+    answer: PriceAnswer,
+    by_symbol: Mapping[str, UniverseEntry],
+) -> list[UniverseEntry]:
+    """The symbols of an answer whose stored windows have to be fetched again, whole.
+
+    Their bars stand on another basis than what is stored, so none of them is written.
+    """
+    stored_from = {symbol: by_symbol[symbol].asked_from for symbol in request.symbols}
+    known = {symbol: since for symbol, since in stored_from.items() if since is not None}
+    if request.replace or not known:
+        return []
+    with refresh.database.connection() as connection:
+        found = restated_symbols(connection, answer, known)
+    return [by_symbol[symbol] for symbol in sorted(found)]
+
+
+def _changed(answered: Iterable[Answered]) -> dict[str, Changed]:
+    changed: dict[str, Changed] = {}
+    for each in answered:
+        for symbol, span in each.stored.changed.items():
+            changed[symbol] = span.joined(changed[symbol]) if symbol in changed else span
+    return changed
+
+
+def _report(
+    database: Database,
+    first: date,
+    last: date,
+    classes: Sequence[InvestmentClass],
+    needed: int,
+    answered: Sequence[Answered],
+    changed: Mapping[str, Changed],
+) -> PriceReport:
+    """Log what failed, and count. The last source that was asked for a symbol has the last word."""
+    found = {
+        result.symbol: result
+        for each in answered
+        for result in symbol_results(each.request, each.answer, each.stored)
+    }
+    results = tuple(found[symbol] for symbol in sorted(found))
+    for batch, failed in failures(results).items():
+        log_failures(database, batch, last, failed)
     with database.connection() as connection:
-        stored_rows = price_counts(connection, first, last)
-    return PriceReport(dict(outcomes), offered, changed, rejected, warnings, stored_rows)
-
-
-def sessions_of(claim: Claim) -> list[date]:
-    """The sessions a claim covers, in order."""
-    return sorted(claim.epochs)
-
-
-def _failures(request: FetchRequest, answer: PriceAnswer) -> list[BatchFailure]:
-    """Symbols without a price and refused bars, one entry per symbol."""
-    span = f"{request.first} to {request.last}"
-    failures = [
-        BatchFailure(symbol, str(outcome), f"{answer.source}: {outcome} from {span}")
-        for symbol, outcome in answer.outcomes.items()
-        if outcome is not Outcome.ROWS
-    ]
-    by_symbol: dict[str, list[str]] = {}
-    for bar in answer.rejected:
-        by_symbol.setdefault(bar.symbol, []).append(f"{bar.date} {bar.reason}")
-    failures += [
-        BatchFailure(symbol, "rejected", f"{len(bars)} refused: {', '.join(bars[:5])}")
-        for symbol, bars in by_symbol.items()
-    ]
-    return failures
-
-
-def _refresh_warnings(database: Database, first: date, last: date) -> int:
-    """Recompute price_warnings of the sessions from first to last from what is stored."""
-
-    def work(connection: Connection) -> int:
-        panel = public_panel(connection, sessions.offset(first, -FROZEN_CLOSES), last)
-        rows = price_warnings(panel, first, last, recorded_splits(connection))
-        return replace_warnings(connection, first, last, rows)
-
-    return database.transaction(work)
+        stored_rows = price_counts(connection, first, last, classes)
+        warnings = warning_count(connection, first, last)
+    return PriceReport(
+        results=results,
+        fresh=needed - len(results),
+        restated=sum(len(each.request.symbols) for each in answered if each.again),
+        offered_rows=sum(each.stored.offered for each in answered),
+        changed_rows=sum(span.count for span in changed.values()),
+        rejected_rows=sum(len(each.answer.rejected) for each in answered),
+        warnings=warnings,
+        stored_rows=stored_rows,
+    )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
 from sigmasight_assets.core.db.tables import metadata
-from sigmasight_assets.core.db.write.slices import Slice
+from sigmasight_assets.core.db.write.slices import Slice, Subset
 from sigmasight_assets.core.shapes.panel import Columns
 
 PORTFOLIO_IDS = tuple(sorted(str(uuid5(NAMESPACE_URL, f"example {n}")) for n in range(3)))
@@ -41,7 +41,7 @@ def layer_slices(
         Slice(
             table,
             {name: values[place] for name, values in example_rows(table, session, version).items()},
-            portfolio_ids,
+            Subset("portfolio_id", portfolio_ids),
         )
         for table in named
         if "portfolio_id" in table.c

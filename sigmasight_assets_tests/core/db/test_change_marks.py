@@ -23,6 +23,7 @@ from sigmasight_assets_tests.builders import (
     add_flow,
     add_portfolio,
     add_valuation,
+    asking_for,
     claim,
     day,
     days,
@@ -338,7 +339,7 @@ def store(database: Database, closes: dict[str, dict[str, float]], replace: bool
     held = claim(database, Layer.SYMBOLS, on, "a")
     request = FetchRequest(("AAPL", "IBM", "MSFT"), on[0], on[-1], replace)
     answer = StatedPrices(closes).fetch(request.symbols, request.first, request.last)
-    write_prices(database, held, on, request, answer, alive_from=day("2025-06-02"))
+    write_prices(database, asking_for(held, day("2025-06-02")), request, answer)
 
 
 @pytest.mark.parametrize(
@@ -382,6 +383,9 @@ def test_prices_that_a_new_source_does_not_have_mark_the_holders_they_leave(
     store(database, {"MSFT": {"2025-07-09": 3.0}}, replace=True)
     assert mark(database, book)[0] == day(INCEPTION)
     settle(database)
+    store(database, {}, replace=True)
+    assert mark(database, book)[0] is None, "its own source vouches for the window"
+    execute(database, "UPDATE symbol_universe SET price_source = 'a source of the past'")
     store(database, {}, replace=True)
     assert mark(database, book)[0] == day("2025-07-09")
 

@@ -22,6 +22,7 @@ from sigmasight_assets.core.market.planning import FetchRequest
 from sigmasight_assets_tests.builders import (
     StatedPrices,
     add_portfolio,
+    asking_for,
     claim,
     day,
     days,
@@ -128,7 +129,8 @@ def test_write_prices(database: Database, replace: bool) -> None:
     def storing(source: StatedPrices, replace: bool) -> Work:
         request = FetchRequest(SYMBOLS, day("2024-01-02"), ON[-1], replace)
         answer = source.fetch(request.symbols, request.first, request.last)
-        return lambda to: write_prices(to, held, ON, request, answer, alive_from=day("2025-06-03"))
+        asking = asking_for(held, day("2025-06-03"))
+        return lambda to: write_prices(to, asking, request, answer)
 
     def before(to: Database) -> None:
         with to.connection() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import CHANNEL, Layer
 from sigmasight_assets.core.db.read.published import published
@@ -12,6 +13,7 @@ from sigmasight_assets.core.db.write.price_sources import supersede_prices
 from sigmasight_assets.core.db.write.slices import write_session
 from sigmasight_assets.core.db.write.universe import add_symbols
 from sigmasight_assets.core.market.planning import plan_fetches
+from sigmasight_assets.core.symbols import InvestmentClass
 from sigmasight_assets_tests.builders import StatedPrices, add_prices, claim, days
 from sigmasight_assets_tests.core.db.example_rows import layer_slices, versions
 
@@ -27,7 +29,9 @@ def test_every_window_is_asked_for_again_whole_even_of_the_same_source(
     add_symbols(database, ["NEW"], ON[0], "a test")
     supersede_prices(database, [], [])
     with database.connection() as connection:
-        requests = plan_fetches(universe_entries(connection, ON[-1]), "stated", ON[-1], ON[-1])
+        entries = universe_entries(connection, InvestmentClass.PUBLIC, ON[-1])
+    now = sessions.completes_at(ON[-1])
+    requests = plan_fetches(entries, source, ON[-1], ON[-1], now)
     replaced = {symbol for each in requests if each.replace for symbol in each.symbols}
     assert {"AAPL", "SPY"} <= replaced
     asked = {symbol for each in requests for symbol in each.symbols}

@@ -18,8 +18,9 @@ from sigmasight_assets.core.db.read.factors import factor_covariance, profiles, 
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.read.quality import beta_coverage, nav_breaks
 from sigmasight_assets.core.db.read.summary import portfolio_summaries
-from sigmasight_assets.core.db.read.universe import latest_asked, recorded_splits, universe_entries
+from sigmasight_assets.core.db.read.universe import latest_asked, recorded_actions, universe_entries
 from sigmasight_assets.core.shapes.book import Book
+from sigmasight_assets.core.symbols import InvestmentClass
 from sigmasight_assets_tests.builders import add_flow, add_portfolio, add_valuation, day, days, lot
 
 SESSION = day("2025-07-15")
@@ -193,9 +194,9 @@ def test_an_empty_database_answers_every_question(database: Database) -> None:
         for latest in (SESSION, day("2025-07-16")):
             assert companies_at(connection, SESSION, latest).profiles.symbols == ()
         assert published(connection, Layer.SYMBOLS) == []
-        assert universe_entries(connection, SESSION) == []
+        assert universe_entries(connection, InvestmentClass.PUBLIC, SESSION) == []
         assert latest_asked(connection) is None
-        assert recorded_splits(connection) == set()
+        assert recorded_actions(connection, ["AAPL"]) == []
         assert portfolio_summaries(connection) == []
         assert nav_breaks(connection, [SESSION], [day("2025-07-14")]) == []
         assert [

@@ -14,7 +14,7 @@ from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
 from sigmasight_assets.core.db.tables import metadata
-from sigmasight_assets.core.db.write.slices import Slice, session_column, write_session
+from sigmasight_assets.core.db.write.slices import Slice, Subset, session_column, write_session
 from sigmasight_assets_tests.builders import claim, days
 from sigmasight_assets_tests.core.db.example_rows import (
     PORTFOLIO_IDS,
@@ -85,7 +85,12 @@ def test_a_portfolio_that_has_no_row_any_more_loses_it(database: Database) -> No
     held = claim(database, PORTFOLIOS, [SESSION], "a")
     write_session(database, held, SESSION, layer_slices(PORTFOLIOS, SESSION, 1))
     nothing = {name: rows[:0] for name, rows in example_rows(SNAPSHOTS, SESSION, 1).items()}
-    write_session(database, held, SESSION, [Slice(SNAPSHOTS, nothing, PORTFOLIO_IDS[:1])])
+    write_session(
+        database,
+        held,
+        SESSION,
+        [Slice(SNAPSHOTS, nothing, Subset("portfolio_id", PORTFOLIO_IDS[:1]))],
+    )
     assert set(nav(database)) == {(SESSION, owner) for owner in PORTFOLIO_IDS[1:]}
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.market.planning import (
-    SYMBOLS_PER_FETCH,
     FetchRequest,
     UniverseEntry,
     plan_fetches,
+    whole_window,
 )
-from sigmasight_assets_tests.builders import day
+from sigmasight_assets.core.symbols import InvestmentClass
+from sigmasight_assets_tests.builders import StatedPrices, day
 
 FIRST, LAST = day("2025-07-01"), day("2025-07-09")
 NEEDED = day("2024-05-16")
+NIGHT = datetime(2025, 7, 10, 1, tzinfo=UTC)
+PUBLIC, OPTIONS = InvestmentClass.PUBLIC, InvestmentClass.OPTIONS
 
 
 def entry(
@@ -26,15 +30,18 @@ def entry(
     needed: date = NEEDED,
 ) -> UniverseEntry:
     since, until = (day(asked[0]), day(asked[1])) if asked else (None, None)
-    return UniverseEntry(symbol, source if asked else None, since, until, needed)
+    return UniverseEntry(symbol, PUBLIC, source if asked else None, since, until, needed)
 
 
-def plan(*entries: UniverseEntry) -> list[FetchRequest]:
-    return list(plan_fetches(entries, "files", FIRST, LAST))
+def plan(
+    *entries: UniverseEntry, metered: bool = False, now: datetime = NIGHT
+) -> list[FetchRequest]:
+    source = StatedPrices({}, name="files", metered=metered)
+    return list(plan_fetches(entries, source, FIRST, LAST, now))
 
 
 def test_a_new_symbol_is_asked_for_whole() -> None:
-    assert plan(entry("A")) == [FetchRequest(("A",), NEEDED, LAST, replace=False)]
+    assert plan(entry("A")) == [FetchRequest(("A",), NEEDED, LAST, replace=True)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_a_change_of_source_replaces_all_that_was_ever_asked_for() -> None:
 
 
 def test_symbols_with_the_same_window_share_a_call_of_bounded_size() -> None:
-    names = [f"S{n:05d}" for n in range(2 * SYMBOLS_PER_FETCH + 1)]
+    names = [f"S{n:05d}" for n in range(2 * 2000 + 1)]
     entries = [entry(name) for name in reversed(names)]
     requests = plan(*entries, entry("KNOWN", ("2024-01-02", "2025-06-30")))
     assert [len(request.symbols) for request in requests] == [2000, 2000, 1, 1]
@@ -96,3 +103,65 @@ def test_every_plan_brings_what_is_needed_whatever_was_asked_before() -> None:
                 assert request.last >= sessions.offset(since, -1)
                 assert not request.replace or (request.first <= since and request.last >= until)
     assert checked > 200
+
+
+def asked_at(now: datetime, has_last: bool = True, until: str = "2025-07-09") -> UniverseEntry:
+    """A share whose source has answered for the run's last session."""
+    return replace(entry("A", ("2024-01-02", until)), asked_at=now, has_last=has_last)
+
+
+def test_a_metered_source_is_not_asked_twice_in_a_night() -> None:
+    again = asked_at(NIGHT - timedelta(hours=2))
+    assert plan(again, metered=True) == []
+    assert plan(again, metered=False) != []
+    assert plan(again, metered=True, now=NIGHT + timedelta(hours=10)) != []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        asked_at(NIGHT - timedelta(hours=2), has_last=False),
+        asked_at(datetime(2025, 7, 9, 19, 59, tzinfo=UTC)),
+        asked_at(NIGHT - timedelta(hours=2), until="2025-07-08"),
+        replace(asked_at(NIGHT - timedelta(hours=2)), needed_from=day("2023-12-29")),
+        replace(asked_at(NIGHT - timedelta(hours=2)), price_source="other"),
+    ],
+    ids=["the newest bar is missing", "before the close", "of yesterday", "history", "source"],
+)
+def test_a_metered_source_is_asked_again_for_a_reason(reason: UniverseEntry) -> None:
+    assert len(plan(reason, metered=True)) == 1
+
+
+def test_sessions_that_settled_long_ago_are_not_asked_of_a_metered_source_again() -> None:
+    assert plan(entry("A", ("2024-01-02", "2025-07-16")), metered=True) == []
+    assert len(plan(entry("A", ("2024-01-02", "2025-07-15")), metered=True)) == 1
+
+
+def test_a_contract_is_asked_for_up_to_its_expiration_and_never_after() -> None:
+    contract = replace(entry("AAPL250703C00200000"), investment_class=OPTIONS)
+    assert [each.last for each in plan(contract)] == [day("2025-07-03")]
+    asked = replace(contract, price_source="files", asked_from=NEEDED, asked_to=day("2025-07-03"))
+    assert plan(asked) == []
+    assert plan(replace(asked, asked_to=day("2025-07-02"))) != []
+    assert plan(replace(contract, symbol="AAPL240419C00200000")) == []
+
+
+def test_a_contract_that_did_not_trade_is_not_asked_for_twice_in_a_night() -> None:
+    contract = replace(
+        asked_at(NIGHT - timedelta(hours=2), has_last=False),
+        symbol="AAPL260116C00200000",
+        investment_class=OPTIONS,
+    )
+    assert plan(contract, metered=True) == []
+
+
+def test_a_window_that_is_fetched_again_is_fetched_whole() -> None:
+    source = StatedPrices({}, name="files", symbols_per_fetch=1)
+    entries = [
+        entry("B", ("2024-06-03", "2025-08-29")),
+        entry("A", ("2024-01-02", "2025-06-30")),
+    ]
+    assert list(whole_window(entries, source, LAST)) == [
+        FetchRequest(("A",), day("2024-01-02"), LAST, replace=True),
+        FetchRequest(("B",), NEEDED, day("2025-08-29"), replace=True),
+    ]

@@ -12,7 +12,14 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.write.accounts import add_accounts
 from sigmasight_assets.core.demo.portfolios import demo_accounts
 from sigmasight_assets.core.market.synthetic import SyntheticSource
-from sigmasight_assets_tests.builders import add_flow, add_prices, days, run_portfolios, run_symbols
+from sigmasight_assets_tests.builders import (
+    add_flow,
+    add_prices,
+    alone,
+    days,
+    run_portfolios,
+    run_symbols,
+)
 from sigmasight_assets_tests.postgres import drop_database, fresh_database
 
 ON = days("2025-07-01", "2025-07-09")
@@ -21,7 +28,7 @@ ON = days("2025-07-01", "2025-07-09")
 
 def add_demo_accounts(database: Database) -> None:
     """The demo accounts, two of them with a capital flow."""
-    accounts = demo_accounts(SyntheticSource(), ON[0], ON[-1])
+    accounts = demo_accounts(alone(SyntheticSource()), ON[0], ON[-1])
     add_accounts(database, accounts)
     add_flow(database, str(accounts[0].portfolio_id), "2025-07-03", "2500.50")
     add_flow(database, str(accounts[1].portfolio_id), "2025-07-05", "-1000")

@@ -21,6 +21,7 @@ from sigmasight_assets_tests.builders import (
     StatedPrices,
     add_portfolio,
     add_prices,
+    alone,
     claim,
     day,
     days,
@@ -28,6 +29,7 @@ from sigmasight_assets_tests.builders import (
 )
 
 FIRST, LAST = "2025-07-01", "2025-07-03"
+AFTER = sessions.completes_at(day(LAST))
 
 
 def closes(since: str, until: str, price: float = 10.0) -> dict[str, float]:
@@ -82,7 +84,7 @@ def test_a_new_symbol_has_its_280_sessions_and_what_is_known_of_it(database: Dat
     assert (found["asked_from"], found["asked_to"]) == (back(FIRST), day(LAST))
     assert (found["history_from"], found["last_price_date"]) == (back(FIRST), day(LAST))
     assert (found["attempts"], found["error_message"]) == (0, None)
-    assert report.outcomes == {"rows": 10}
+    assert report.counts() == {"updated": 10}
     assert report.offered_rows == report.changed_rows == 10 * (HISTORY_SESSIONS + 3)
 
 
@@ -160,14 +162,23 @@ def test_an_inception_on_a_day_without_trading_does_not_stop_the_night(
     assert min(stored(database, "AAPL")) == back("2025-02-03")
 
 
-def test_a_symbol_that_nobody_knows_is_in_error_with_the_reason(database: Database) -> None:
-    report = add_prices(database, StatedPrices(market()), FIRST, LAST, ["NOSUCH"])
+def test_a_symbol_that_nobody_knows_is_in_error_at_the_third_attempt(database: Database) -> None:
+    source = StatedPrices(market())
+    report = add_prices(database, source, FIRST, LAST, ["NOSUCH"])
     found = known(database, "NOSUCH")
-    assert (found["status"], found["attempts"]) == ("error", 1)
+    assert (found["status"], found["attempts"]) == ("active", 1)
     assert found["error_message"] == f"stated has no price from {back(FIRST)} to {LAST}"
-    assert report.outcomes == {"rows": 9, "no_data": 1}
+    assert report.counts() == {"no_data": 1, "updated": 9}
+    assert report.failed_share() == pytest.approx(0.1)
     span = f"{back(FIRST)} to {LAST}"
     assert failures(database) == [("NOSUCH", 1, "no_data", f"stated: no_data from {span}")]
+    add_prices(database, source, FIRST, LAST, run_id="second")
+    assert known(database, "NOSUCH")["status"] == "active"
+    add_prices(database, source, FIRST, LAST, run_id="third")
+    assert known(database, "NOSUCH")["status"] == "error"
+    source.asked.clear()
+    add_prices(database, source, FIRST, LAST, run_id="fourth")
+    assert not any("NOSUCH" in symbols for symbols, *_ in source.asked)
 
 
 def test_a_held_symbol_in_error_is_asked_for_again_and_heals(database: Database) -> None:
@@ -186,11 +197,11 @@ def test_a_held_symbol_in_error_is_asked_for_again_and_heals(database: Database)
 def test_a_first_night_without_any_answer_heals_on_the_next(database: Database) -> None:
     """An outage is no reason to drop what every night needs."""
     report = add_prices(database, StatedPrices({}), FIRST, FIRST, run_id="a")
-    assert report.outcomes == {"no_data": 9}
+    assert report.counts() == {"no_data": 9}
     report = add_prices(database, StatedPrices(market()), "2025-07-02", "2025-07-02", run_id="b")
-    assert report.outcomes == {"rows": 9}
+    assert report.counts() == {"updated": 9}
     assert known(database, "SPY")["status"] == "active"
-    assert min(stored(database, "SPY")) == back(FIRST, HISTORY_SESSIONS - 1)
+    assert min(stored(database, "SPY")) == back(FIRST), "as if the first night had answered"
 
 
 def test_a_symbol_of_a_limited_answer_is_left_as_it_was_and_asked_again(
@@ -200,13 +211,13 @@ def test_a_symbol_of_a_limited_answer_is_left_as_it_was_and_asked_again(
     report = add_prices(
         database, StatedPrices(prices, limited={"AAPL"}), FIRST, FIRST, ["AAPL"], run_id="a"
     )
-    assert report.outcomes == {"rows": 9, "rate_limited": 1}
+    assert report.counts() == {"rate_limited": 1, "updated": 9}
     found = known(database, "AAPL")
     assert (found["status"], found["asked_from"], found["attempts"]) == ("active", None, 0)
     assert stored(database, "AAPL") == {}
     assert failures(database)[0][:3] == ("AAPL", 1, "rate_limited")
     add_prices(database, StatedPrices(prices), "2025-07-02", "2025-07-02", run_id="b")
-    assert len(stored(database, "AAPL")) == HISTORY_SESSIONS + 1
+    assert len(stored(database, "AAPL")) == HISTORY_SESSIONS + 2
 
 
 def test_another_source_replaces_the_whole_window(database: Database) -> None:
@@ -269,7 +280,7 @@ def test_an_option_contract_and_its_underlying_are_asked_for_and_stored(
     contract = "AAPL260116C00200000"
     add_portfolio(database, lot(contract, "2", "11", FIRST), inception=FIRST)
     report = add_prices(database, SyntheticSource(), FIRST, LAST)
-    assert report.outcomes == {"rows": 11}
+    assert report.counts() == {"updated": 11}
     assert len(stored(database, contract)) == len(stored(database, "AAPL")) == 283
     assert known(database, contract)["investment_class"] == "OPTIONS"
     assert known(database, contract)["requested_by"] == "position"
@@ -281,7 +292,7 @@ def test_a_symbol_that_was_not_stored_in_its_form_does_not_stop_the_night(
 ) -> None:
     add_portfolio(database, lot("brk.b", "2", "11", FIRST), inception=FIRST)
     add_prices(database, SyntheticSource(), FIRST, FIRST)
-    assert known(database, "brk.b")["status"] == "error"
+    assert known(database, "brk.b")["error_message"].startswith("synthetic has no price")
     assert known(database, "SPY")["status"] == "active"
 
 
@@ -321,7 +332,7 @@ def test_a_refused_bar_is_listed_and_the_good_ones_are_kept(database: Database) 
         ("ODD", 1, "rejected"),
     ]
     assert failures(database)[1][3] == (
-        "2 refused: 2025-06-30 negative_price, 2025-07-01 zero_price"
+        "stated: 2 refused: 2025-06-30 negative_price, 2025-07-01 zero_price"
     )
 
 
@@ -330,7 +341,9 @@ def test_a_later_run_fences_off_an_earlier_one(database: Database) -> None:
     paused = claim(database, Layer.SYMBOLS, days(FIRST, LAST), "paused")
     claim(database, Layer.SYMBOLS, [day(LAST)], "retry")
     with pytest.raises(StaleEpoch):
-        refresh_prices(database, StatedPrices(market()), paused, day(FIRST), day(LAST))
+        refresh_prices(
+            database, alone(StatedPrices(market())), paused, day(FIRST), day(LAST), AFTER
+        )
     assert stored(database, "SPY") == {}
     assert known(database, "SPY")["asked_from"] is None
 

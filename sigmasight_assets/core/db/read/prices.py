@@ -34,9 +34,12 @@ PANEL: Final = """
 RECORD: Final = np.dtype([("date", ">i4"), ("close", ">f8"), ("adj_close", ">f8")])
 
 
-def public_panel(connection: Connection, first: date, last: date) -> PricePanel:
-    """Prices of every PUBLIC symbol that has one in the sessions from first to last."""
-    return _panel(connection, first, last, symbols=None, public=True)
+def public_panel(
+    connection: Connection, first: date, last: date, symbols: Sequence[str] | None = None
+) -> PricePanel:
+    """Prices of every PUBLIC symbol, or those named, that has one in the sessions first to last."""
+    chosen = None if symbols is None else sorted(set(symbols))
+    return _panel(connection, first, last, symbols=chosen, public=True)
 
 
 def panel_of(connection: Connection, symbols: Sequence[str], first: date, last: date) -> PricePanel:
@@ -86,10 +89,15 @@ def last_stored_session(connection: Connection) -> date | None:
     return row[0] if row else None
 
 
-def price_counts(connection: Connection, first: date, last: date) -> dict[date, int]:
-    """How many prices each session from first to last has; sessions without any are absent."""
+def price_counts(
+    connection: Connection, first: date, last: date, classes: Sequence[str]
+) -> dict[date, int]:
+    """How many prices of the classes each session from first to last has, if any."""
     rows = connection.execute(
-        "SELECT date, count(*) FROM market_data_cache WHERE date BETWEEN %s AND %s GROUP BY date",
-        (first, last),
+        """
+        SELECT m.date, count(*) FROM market_data_cache m JOIN symbol_universe u USING (symbol)
+        WHERE m.date BETWEEN %s AND %s AND u.investment_class = ANY(%s) GROUP BY m.date
+        """,
+        (first, last, [str(each) for each in classes]),
     )
     return dict(rows.fetchall())

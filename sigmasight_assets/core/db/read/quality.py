@@ -92,3 +92,31 @@ def nav_breaks(
     """
     rows = connection.execute(NAV_IDENTITY, {"days": list(days), "before": list(before)}).fetchall()
     return [NavBreak(portfolio, day, float(usd)) for portfolio, day, usd in rows]
+
+
+@dataclass(frozen=True)
+class PriceWarning:
+    """A price that is kept but looks wrong: see `core/market/warnings.py`."""
+
+    symbol: str
+    session: date
+    warning_type: str
+    value: float
+
+
+def price_warnings(connection: Connection, days: Sequence[date]) -> list[PriceWarning]:
+    """The suspicious prices of the sessions, by session and symbol."""
+    rows = connection.execute(
+        "SELECT symbol, date, warning_type, value::float8 FROM price_warnings "
+        "WHERE date = ANY(%s) ORDER BY date, symbol, warning_type",
+        (list(days),),
+    )
+    return [PriceWarning(*row) for row in rows]
+
+
+def warning_count(connection: Connection, first: date, last: date) -> int:
+    """Suspicious prices of the sessions from first to last."""
+    row = connection.execute(
+        "SELECT count(*) FROM price_warnings WHERE date BETWEEN %s AND %s", (first, last)
+    ).fetchone()
+    return int(row[0]) if row else 0

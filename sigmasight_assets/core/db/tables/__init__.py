@@ -8,10 +8,22 @@ from sigmasight_assets.core.db.tables.accounts import (
     users,
 )
 from sigmasight_assets.core.db.tables.base import metadata
+from sigmasight_assets.core.db.tables.companies import (
+    analyst_estimates,
+    company_checks,
+    company_profiles,
+)
+from sigmasight_assets.core.db.tables.fundamentals import (
+    balance_sheets,
+    cash_flows,
+    income_statements,
+)
 from sigmasight_assets.core.db.tables.operations import (
     batch_failure_log,
+    changed_prices,
     published_sessions,
     session_epochs,
+    source_limits,
     written_slices,
 )
 from sigmasight_assets.core.db.tables.portfolios import (
@@ -26,7 +38,6 @@ from sigmasight_assets.core.db.tables.portfolios import (
     stress_test_scenarios,
 )
 from sigmasight_assets.core.db.tables.symbols import (
-    company_profiles,
     corporate_actions,
     factor_correlations,
     factor_covariances,
@@ -40,7 +51,12 @@ from sigmasight_assets.core.db.tables.symbols import (
 )
 
 __all__ = [
+    "analyst_estimates",
+    "balance_sheets",
     "batch_failure_log",
+    "cash_flows",
+    "changed_prices",
+    "company_checks",
     "company_profiles",
     "corporate_actions",
     "correlation_calculations",
@@ -51,6 +67,7 @@ __all__ = [
     "factor_definitions",
     "factor_exposures",
     "factor_market_slopes",
+    "income_statements",
     "market_data_cache",
     "market_risk_scenarios",
     "metadata",
@@ -62,6 +79,7 @@ __all__ = [
     "price_warnings",
     "published_sessions",
     "session_epochs",
+    "source_limits",
     "stress_scenario_moves",
     "stress_test_results",
     "stress_test_scenarios",

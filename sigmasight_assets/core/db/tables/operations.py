@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Sequence, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    Sequence,
+    Table,
+    Text,
+    func,
+)
 
-from sigmasight_assets.core.db.tables.base import day_key, metadata, stamped, words
+from sigmasight_assets.core.db.tables.base import day_key, metadata, stamped, symbol_key, words
 
 session_epochs: Final = Table(
     "session_epochs",
@@ -55,4 +67,37 @@ batch_failure_log: Final = Table(
     words("reason", "machine-readable word", nullable=False),
     words("detail", "for a person"),
     stamped("logged_at", "when it was logged"),
+)
+
+price_change: Final = Sequence("price_change", metadata=metadata)
+
+changed_prices: Final = Table(
+    "changed_prices",
+    metadata,
+    symbol_key(),
+    Column("first_changed", Date, nullable=False, comment="first session with another price"),
+    Column("last_changed", Date, nullable=False, comment="last session with another price"),
+    Column(
+        "version",
+        BigInteger,
+        nullable=False,
+        server_default=price_change.next_value(),
+        comment="grows with every change; results of the version read settle it",
+    ),
+)
+
+source_limits: Final = Table(
+    "source_limits",
+    metadata,
+    Column("source", Text, primary_key=True, comment="yfinance or polygon"),
+    Column(
+        "next_request_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+        comment="when the next request of any process may be sent",
+    ),
+    Column(
+        "paused_until", DateTime(timezone=True), comment="the source asked for silence until then"
+    ),
 )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Integer, Table, Text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 
 from sigmasight_assets.core.db.tables.base import (
     FINITE,
@@ -24,7 +34,7 @@ symbol_universe: Final = Table(
     metadata,
     symbol_key(),
     words("investment_class", "PUBLIC or OPTIONS", nullable=False),
-    words("status", "pending, processing, active, delisted or error", nullable=False),
+    words("status", "pending, processing, active, delisted, retired or error", nullable=False),
     words("price_source", "source of the stored window; one source per window"),
     Column(
         "single_series",
@@ -35,6 +45,12 @@ symbol_universe: Final = Table(
     ),
     Column("asked_from", Date, comment="earliest session the source has been asked for"),
     Column("asked_to", Date, comment="latest session the source has been asked for"),
+    Column(
+        "asked_at",
+        DateTime(timezone=True),
+        comment="when the source last answered for the newest sessions",
+        info=OUTSIDE_CHECKSUM,
+    ),
     Column("history_from", Date, comment="first price the source has; it was asked for earlier"),
     Column("first_seen_date", Date, comment="session on which the symbol entered the universe"),
     Column("last_seen_date", Date, comment="last session whose universe held it"),
@@ -52,22 +68,9 @@ symbol_universe: Final = Table(
     words("requested_by", "position, proxy, benchmark, underlying, source or a person"),
     CheckConstraint("investment_class IN ('PUBLIC', 'OPTIONS')", name="class"),
     CheckConstraint(
-        "status IN ('pending', 'processing', 'active', 'delisted', 'error')", name="status"
+        "status IN ('pending', 'processing', 'active', 'delisted', 'retired', 'error')",
+        name="status",
     ),
-)
-
-company_profiles: Final = Table(
-    "company_profiles",
-    metadata,
-    symbol_key(),
-    words("company_name", "name"),
-    words("quote_type", "EQUITY, ETF, MUTUALFUND, ..."),
-    words("sector", "as the provider names it"),
-    words("industry", "as the provider names it"),
-    number("market_cap", "USD"),
-    number("pe_ratio", "price over trailing earnings"),
-    number("beta", "the provider's one-year beta"),
-    stamped("updated_at", "when the profile was fetched"),
 )
 
 market_data_cache: Final = Table(
@@ -108,7 +111,7 @@ price_warnings: Final = Table(
     metadata,
     symbol_key(),
     day_key("date"),
-    Column("warning_type", Text, primary_key=True, comment="jump or frozen"),
+    Column("warning_type", Text, primary_key=True, comment="jump, frozen or one_series_split"),
     number("value", "the price ratio of a jump, the number of equal closes", nullable=False),
 )
 

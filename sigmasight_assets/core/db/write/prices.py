@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -13,9 +13,11 @@ from psycopg import Connection
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim, check_claim
 from sigmasight_assets.core.db.tables import market_data_cache
+from sigmasight_assets.core.db.write.changed_prices import Changed, note_changes
+from sigmasight_assets.core.db.write.corporate_actions import forget_actions, replace_actions
 from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets.core.market.planning import FetchRequest
-from sigmasight_assets.core.market.source import Outcome, PriceAnswer
+from sigmasight_assets.core.market.source import UNANSWERED, Outcome, PriceAnswer
 from sigmasight_assets.core.shapes.panel import Columns
 
 INCOMING: Final = """
@@ -45,50 +47,35 @@ UPSERT: Final = """
             fetched_at = clock_timestamp()
         RETURNING symbol, date
     )
-    SELECT symbol, min(date), count(*) FROM changed GROUP BY symbol ORDER BY symbol
+    SELECT symbol, min(date), max(date), count(*) FROM changed GROUP BY symbol ORDER BY symbol
 """
 
 DISCARD: Final = """
     WITH gone AS (DELETE FROM market_data_cache WHERE symbol = ANY(%s) RETURNING symbol, date)
-    SELECT symbol, min(date) FROM gone GROUP BY symbol
+    SELECT symbol, min(date), max(date), count(*) FROM gone GROUP BY symbol ORDER BY symbol
 """
 
-# A portfolio is marked whether or not it has snapshots yet: one may be on its way in a
-# transaction that this one cannot see. Rows are locked in the order in which everyone does it.
-MARK: Final = """
-    WITH held AS (
-        SELECT portfolio_id, symbol FROM positions
-        UNION SELECT portfolio_id, underlying_symbol FROM positions
-    ), touched AS (
-        SELECT held.portfolio_id, min(changed.day) AS day
-        FROM unnest(%(symbols)s::text[], %(days)s::date[]) AS changed (symbol, day)
-        JOIN held USING (symbol) GROUP BY held.portfolio_id
-    ), locked AS (
-        SELECT f.id, touched.day FROM portfolios f JOIN touched ON touched.portfolio_id = f.id
-        ORDER BY f.id FOR UPDATE OF f
-    )
-    UPDATE portfolios SET data_version = data_version + 1,
-        stale_from = LEAST(stale_from, GREATEST(locked.day, inception_date))
-    FROM locked WHERE portfolios.id = locked.id
-"""
-
+# Only a whole window tells how many series there are: a few days may lack one by accident.
 # asked_from to asked_to has no hole: an answer that does not meet the window begins a new one.
 KNOW: Final = """
     UPDATE symbol_universe u SET
         price_source = %(source)s,
-        single_series = CASE WHEN a.last_date IS NULL THEN u.single_series
-                             ELSE a.single_series END,
+        single_series = CASE WHEN a.last_date IS NULL OR u.asked_from < %(first)s
+                             THEN u.single_series ELSE a.single_series END,
         asked_from = CASE WHEN u.asked_to < %(first)s THEN %(first)s
                           ELSE LEAST(u.asked_from, %(first)s) END,
         asked_to = GREATEST(u.asked_to, %(last)s),
+        asked_at = CASE WHEN u.asked_to > %(last)s THEN u.asked_at ELSE %(now)s END,
         history_from = CASE WHEN LEAST(u.asked_from, %(first)s) = %(first)s
                             THEN LEAST(a.first_date, u.history_from) ELSE u.history_from END,
         last_price_date = GREATEST(u.last_price_date, a.last_date),
-        status = CASE WHEN a.last_date IS NOT NULL OR u.last_price_date IS NOT NULL
+        status = CASE WHEN u.status = 'retired' THEN u.status
+                      WHEN a.last_date IS NOT NULL OR u.last_price_date IS NOT NULL
                       THEN CASE WHEN GREATEST(u.last_price_date, a.last_date) < %(alive_from)s
                                 THEN 'delisted' ELSE 'active' END
-                      ELSE 'error' END,
-        attempts = CASE WHEN a.last_date IS NULL THEN u.attempts + 1 ELSE 0 END,
+                      WHEN u.attempts + 1 < %(attempts)s THEN u.status ELSE 'error' END,
+        attempts = CASE WHEN a.last_date IS NULL THEN u.attempts + 1
+                        WHEN %(preferred)s THEN 0 ELSE u.attempts END,
         error_message = CASE WHEN a.last_date IS NULL AND u.last_price_date IS NULL
                              THEN format(a.message, LEAST(u.asked_from, %(first)s),
                                          GREATEST(u.asked_to, %(last)s)) END
@@ -96,6 +83,7 @@ KNOW: Final = """
                 %(single)s::boolean[], %(messages)s::text[])
         AS a (symbol, first_date, last_date, single_series, message)
     WHERE u.symbol = a.symbol
+    RETURNING u.symbol, u.status
 """
 
 FORGET: Final = """
@@ -104,78 +92,117 @@ FORGET: Final = """
     WHERE symbol = ANY(%s)
 """
 
+# There is nothing in the place of a window that a source of the chain vouches for.
+TRIED: Final = """
+    UPDATE symbol_universe SET attempts = attempts + 1,
+        status = CASE WHEN status = 'active' AND last_price_date < %(alive_from)s
+                      THEN 'delisted' ELSE status END
+    WHERE symbol = ANY(%(symbols)s) AND price_source = ANY(%(chain)s)
+      AND last_price_date IS NOT NULL
+    RETURNING symbol, status
+"""
+
 LOCK: Final = """
     SELECT FROM symbol_universe WHERE symbol = ANY(%s) ORDER BY symbol FOR UPDATE
 """
 
 
 @dataclass(frozen=True)
+class Asking:
+    """On whose behalf a source was asked: the run's right to write, its instant and its rules.
+
+    chain: the sources of the class, the preferred one first. alive_from: a symbol whose newest
+    price is older is delisted. attempts: answers without a price that make an error of a symbol
+    that never had one.
+    """
+
+    claim: Claim
+    now: datetime
+    alive_from: date
+    chain: tuple[str, ...]
+    attempts: int
+
+
+@dataclass(frozen=True)
 class StoredPrices:
-    """What one answer changed. `changed` counts new and different rows of `offered`."""
+    """What one answer changed. statuses: by symbol, of those it told something about."""
 
     offered: int
-    changed: int
+    changed: Mapping[str, Changed]
+    statuses: Mapping[str, str]
 
 
 def write_prices(
-    database: Database,
-    claim: Claim,
-    sessions: Collection[date],
-    request: FetchRequest,
-    answer: PriceAnswer,
-    alive_from: date,
+    database: Database, asking: Asking, request: FetchRequest, answer: PriceAnswer
 ) -> StoredPrices:
     """Store an answer and what it says of each symbol, in one transaction.
 
-    A symbol whose newest price is older than `alive_from` becomes `delisted`; one that has never
-    had a price becomes `error` with a reason.
+    Nothing changes of a symbol that was not answered. Of a window that was to be replaced nothing
+    goes before there is something in its place, unless no source of the chain vouches for it.
 
     Raises:
         StaleEpoch: a later run holds one of the run's sessions; nothing was written.
     """
-    known = [symbol for symbol in request.symbols if _was_answered(answer, symbol)]
+    known = [symbol for symbol in request.symbols if _outcome(answer, symbol) not in UNANSWERED]
 
     def work(connection: Connection) -> StoredPrices:
         connection.execute(LOCK, (known,))
-        check_claim(connection, claim, sessions)
+        check_claim(connection, asking.claim, sorted(asking.claim.epochs))
+        kept = _kept(connection, asking, answer, known) if request.replace else {}
+        told = [symbol for symbol in known if symbol not in kept]
+        gone = _changes(connection, DISCARD, told) if request.replace else {}
         if request.replace:
-            _mark(connection, dict(connection.execute(DISCARD, (known,)).fetchall()))
-            connection.execute(FORGET, (known,))
-        changed = _store(connection, answer, known)
-        _know(connection, request, answer, known, alive_from)
-        return StoredPrices(len(answer.bars), changed)
+            connection.execute(FORGET, (told,))
+            forget_actions(connection, list(gone), answer.source)
+        stored = _store(connection, answer, told)
+        if answer.actions is not None:
+            priced = [symbol for symbol in told if _outcome(answer, symbol) is Outcome.ROWS]
+            replace_actions(connection, answer.source, answer.actions, request, priced)
+        changed = _together(gone, stored)
+        note_changes(connection, changed)
+        statuses = _know(connection, asking, request, answer, told)
+        return StoredPrices(len(answer.bars), changed, statuses | kept)
 
     return database.transaction(work)
 
 
-def _store(connection: Connection, answer: PriceAnswer, known: list[str]) -> int:
-    """Store new and different rows, mark whose portfolios they alter; returns how many."""
-    first_changed, _ = _date_ranges(answer)
-    changed = len(answer.bars)
-    if not changed:
-        return 0
+def _kept(
+    connection: Connection, asking: Asking, answer: PriceAnswer, known: list[str]
+) -> dict[str, str]:
+    """The symbols that keep the window they have, with their statuses."""
+    values = {
+        "symbols": [symbol for symbol in known if _outcome(answer, symbol) is not Outcome.ROWS],
+        "chain": list(asking.chain),
+        "alive_from": asking.alive_from,
+    }
+    return dict(connection.execute(TRIED, values).fetchall())
+
+
+def _store(connection: Connection, answer: PriceAnswer, known: list[str]) -> dict[str, Changed]:
+    """Store new and different rows; returns what they changed."""
+    if not len(answer.bars):
+        return {}
     row = connection.execute(STORED, (known,)).fetchone()
-    if row and row[0]:
-        connection.execute(INCOMING)
-        copy_rows(connection, "incoming", market_data_cache, _rows(answer))
-        found = connection.execute(UPSERT).fetchall()
-        first_changed = {symbol: day for symbol, day, _ in found}
-        changed = sum(count for _, _, count in found)
-    else:
+    if not (row and row[0]):
         # A first load: millions of rows, half the time. LOCK keeps others off these symbols.
         copy_rows(connection, "market_data_cache", market_data_cache, _rows(answer))
-    _mark(connection, first_changed)
+        return {name: Changed(*span) for name, span in _date_ranges(answer).items()}
+    connection.execute(INCOMING)
+    copy_rows(connection, "incoming", market_data_cache, _rows(answer))
+    return _changes(connection, UPSERT)
+
+
+def _changes(connection: Connection, statement: str, *values: Sequence[str]) -> dict[str, Changed]:
+    found = connection.execute(statement, values or None).fetchall()
+    return {symbol: Changed(first, last, count) for symbol, first, last, count in found}
+
+
+def _together(gone: Mapping[str, Changed], stored: Mapping[str, Changed]) -> dict[str, Changed]:
+    """Rows that went and rows that came, by symbol."""
+    changed = dict(gone)
+    for symbol, came in stored.items():
+        changed[symbol] = came.joined(changed[symbol]) if symbol in changed else came
     return changed
-
-
-def _mark(connection: Connection, first_changed: Mapping[str, date]) -> None:
-    """Mark the holders of symbols from the first session whose price was changed."""
-    marks = {"symbols": list(first_changed), "days": list(first_changed.values())}
-    connection.execute(MARK, marks)
-
-
-def _was_answered(answer: PriceAnswer, symbol: str) -> bool:
-    return _outcome(answer, symbol) is not Outcome.RATE_LIMITED
 
 
 def _outcome(answer: PriceAnswer, symbol: str) -> Outcome:
@@ -200,43 +227,53 @@ def _rows(answer: PriceAnswer) -> Columns:
 
 def _know(
     connection: Connection,
+    asking: Asking,
     request: FetchRequest,
     answer: PriceAnswer,
     known: list[str],
-    alive_from: date,
-) -> None:
+) -> dict[str, str]:
     """What the answer says of each symbol: from when to when it has prices, or why not."""
-    first_dates, last_dates = _date_ranges(answer)
-    connection.execute(
+    ranges = _date_ranges(answer)
+    nothing = (None, None, 0)
+    found = connection.execute(
         KNOW,
         {
             "source": answer.source,
             "first": request.first,
             "last": request.last,
-            "alive_from": alive_from,
+            "now": asking.now,
+            "alive_from": asking.alive_from,
+            "attempts": asking.attempts,
+            "preferred": answer.source == asking.chain[0],
             "symbols": known,
-            "first_dates": [first_dates.get(symbol) for symbol in known],
-            "last_dates": [last_dates.get(symbol) for symbol in known],
+            "first_dates": [ranges.get(symbol, nothing)[0] for symbol in known],
+            "last_dates": [ranges.get(symbol, nothing)[1] for symbol in known],
             "single": [symbol in answer.single_series for symbol in known],
-            "messages": [
-                f"{answer.source} has no price from %s to %s"
-                if _outcome(answer, symbol) is Outcome.NO_DATA
-                else f"{answer.source}: every price was refused"
-                for symbol in known
-            ],
+            "messages": [_message(answer, symbol) for symbol in known],
         },
     )
+    return dict(found.fetchall())
 
 
-def _date_ranges(answer: PriceAnswer) -> tuple[dict[str, date], dict[str, date]]:
-    """First and last date of each symbol with bars; bars are sorted by symbol and date."""
+def _message(answer: PriceAnswer, symbol: str) -> str:
+    """Why there is no price; %s stand for the range that was asked for, as format() reads it."""
+    reason = answer.reasons.get(symbol)
+    if reason:
+        return f"{answer.source}: {reason}".replace("%", "%%")
+    if _outcome(answer, symbol) is Outcome.NO_DATA:
+        return f"{answer.source} has no price from %s to %s"
+    return f"{answer.source}: every price was refused"
+
+
+def _date_ranges(answer: PriceAnswer) -> dict[str, tuple[date, date, int]]:
+    """First date, last date and count of each symbol's bars, sorted by symbol and date."""
     bars = answer.bars
     if not len(bars):
-        return {}, {}
+        return {}
     starts = np.flatnonzero(np.r_[True, bars.symbol[1:] != bars.symbol[:-1]])
-    ends = np.r_[starts[1:], len(bars)] - 1
+    ends = np.r_[starts[1:], len(bars)]
     names = [bars.symbols[number] for number in bars.symbol[starts]]
-    return (
-        dict(zip(names, bars.date[starts].astype(object).tolist(), strict=True)),
-        dict(zip(names, bars.date[ends].astype(object).tolist(), strict=True)),
-    )
+    first: list[date] = bars.date[starts].astype(object).tolist()
+    last: list[date] = bars.date[ends - 1].astype(object).tolist()
+    counts: list[int] = (ends - starts).tolist()
+    return dict(zip(names, zip(first, last, counts, strict=True), strict=True))

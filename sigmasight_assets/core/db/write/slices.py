@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from psycopg import Connection, sql
-from sqlalchemy import Date, Table
+from sqlalchemy import Date, Table, Uuid
 
 from sigmasight_assets.core.db.binary_copy import encode
 from sigmasight_assets.core.db.engine import Database
@@ -22,12 +22,20 @@ from sigmasight_assets.core.shapes.panel import Columns
 
 
 @dataclass(frozen=True)
+class Subset:
+    """Some portfolios or some symbols: a column of a table's key, and its values."""
+
+    column: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Slice:
-    """All rows of one table for one session, or those of some portfolios of it."""
+    """All rows of one table for one session, or those of a subset of it."""
 
     table: Table
     columns: Columns
-    portfolio_ids: Sequence[str] | None = None
+    subset: Subset | None = None
 
 
 def write_session(
@@ -40,7 +48,7 @@ def write_session(
     """Replace the slices of one session and publish it when its layer is complete.
 
     One transaction: rows, the record of them and the publication appear together or not at all.
-    Slices of some portfolios alone never complete a session, but a session that is complete is
+    Slices of a subset alone never complete a session, but a session that is complete is
     published anew, so that readers notice. `also` is done in the same transaction, before the
     publication. Returns rows written by table name.
 
@@ -53,7 +61,7 @@ def write_session(
         check_claim(connection, claim, [session])
         written = {part.table.name: _replace(connection, session, part) for part in slices}
         for part in slices:
-            if part.portfolio_ids is None:
+            if part.subset is None:
                 record_slice(connection, claim, part.table.name, session, written[part.table.name])
         if also:
             also(connection)
@@ -84,9 +92,12 @@ def _replace(connection: Connection, session: date, part: Slice) -> int:
     condition = sql.SQL("{} = {}").format(
         sql.Identifier(session_column(part.table)), sql.Literal(session)
     )
-    if part.portfolio_ids is not None:
-        condition += sql.SQL(" AND portfolio_id = ANY({}::uuid[])").format(
-            sql.Literal(list(part.portfolio_ids))
+    if part.subset is not None:
+        column = part.table.c[part.subset.column]
+        condition += sql.SQL(" AND {} = ANY({}::{}[])").format(
+            sql.Identifier(column.name),
+            sql.Literal(list(part.subset.values)),
+            sql.SQL("uuid" if isinstance(column.type, Uuid) else "text"),
         )
     connection.execute(
         sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(part.table.name), condition)

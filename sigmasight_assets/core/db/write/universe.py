@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.universe import HELD
-from sigmasight_assets.core.symbols import always_in_universe, canonical, classify
+from sigmasight_assets.core.symbols import always_in_universe, canonical, classify, option_contract
 
 ENTER: Final = """
     INSERT INTO symbol_universe
@@ -29,12 +29,40 @@ WANTED: Final = f"""
     WHERE entry_date <= %(last)s ORDER BY 1, 2, 3
 """
 
+# What a position holds again, or an underlying of one, is no longer retired.
+RETURN: Final = f"""
+    UPDATE symbol_universe SET status = 'active', attempts = 0, error_message = NULL
+    WHERE symbol IN (
+        SELECT u.symbol FROM symbol_universe u
+        WHERE u.status = 'retired' AND u.investment_class = 'PUBLIC' AND EXISTS (
+            SELECT FROM ({HELD}) AS lots
+            WHERE lots.symbol = u.symbol AND lots.exit_date IS NULL)
+        ORDER BY u.symbol FOR UPDATE OF u)
+"""
+
 SEEN: Final = """
     UPDATE symbol_universe SET
         first_seen_date = LEAST(first_seen_date, %(first)s),
         last_seen_date = GREATEST(last_seen_date, %(last)s)
     WHERE symbol IN (
         SELECT symbol FROM symbol_universe WHERE status = 'active' ORDER BY symbol FOR UPDATE)
+"""
+
+CONTRACTS: Final = f"""
+    SELECT u.symbol, held.until, (SELECT max(last_seen_date) FROM symbol_universe)
+    FROM symbol_universe u LEFT JOIN (
+        SELECT symbol, max(coalesce(exit_date, '9999-12-31')) AS until
+        FROM ({HELD}) AS lots GROUP BY symbol
+    ) AS held ON held.symbol = u.symbol
+    WHERE u.investment_class = 'OPTIONS' AND u.status IN ('active', 'retired')
+    ORDER BY u.symbol FOR UPDATE OF u
+"""
+
+SETTLE: Final = """
+    UPDATE symbol_universe u SET status = c.status, error_message = c.message
+    FROM unnest(%(symbols)s::text[], %(statuses)s::text[], %(messages)s::text[])
+        AS c (symbol, status, message)
+    WHERE u.symbol = c.symbol AND u.status <> c.status
 """
 
 FACTORED: Final = """
@@ -57,7 +85,8 @@ def gather_universe(database: Database, first: date, last: date) -> dict[str, in
     """Bring in every symbol that the sessions from first to last need.
 
     Held symbols, underlyings and contracts of options, factor proxies and benchmarks enter;
-    whatever is active already is marked as seen. Returns counts by status and class.
+    whatever is active already is marked as seen. A contract leaves when it has expired or nobody
+    holds it any more. Returns counts by status and class.
     """
 
     def work(connection: Connection) -> dict[str, int]:
@@ -65,7 +94,9 @@ def gather_universe(database: Database, first: date, last: date) -> dict[str, in
         for symbol, investment_class, reason in connection.execute(WANTED, {"last": last}):
             wanted.setdefault(symbol, (investment_class, reason))
         _enter(connection, wanted, first, last)
+        connection.execute(RETURN)
         connection.execute(SEEN, {"first": first, "last": last})
+        _settle_contracts(connection)
         return dict(connection.execute(COUNTS).fetchall())
 
     return database.transaction(work)
@@ -83,6 +114,29 @@ def add_symbols(database: Database, symbols: Iterable[str], seen: date, reason: 
     wanted = {symbol: kind for symbol, kind in wanted.items() if kind[0] != "PRIVATE"}
     database.transaction(lambda connection: _enter(connection, wanted, seen, seen))
     return len(wanted)
+
+
+def _settle_contracts(connection: Connection) -> None:
+    """Contracts that have expired or left every portfolio are retired; others are active."""
+    found = connection.execute(CONTRACTS).fetchall()
+    messages = [_why_retired(symbol, until, newest) for symbol, until, newest in found]
+    connection.execute(
+        SETTLE,
+        {
+            "symbols": [symbol for symbol, _, _ in found],
+            "statuses": ["retired" if message else "active" for message in messages],
+            "messages": messages,
+        },
+    )
+
+
+def _why_retired(symbol: str, held_until: date | None, newest: date) -> str | None:
+    contract = option_contract(symbol)
+    if contract and contract.expiration < newest:
+        return f"expired on {contract.expiration}"
+    if held_until is None or held_until < newest:
+        return "no position holds it"
+    return None
 
 
 def _enter(

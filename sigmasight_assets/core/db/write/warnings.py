@@ -1,7 +1,8 @@
-"""Price warnings of a range of sessions, replaced whole."""
+"""Price warnings of some symbols and a range of sessions, replaced whole."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from psycopg import Connection
@@ -11,11 +12,14 @@ from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets.core.shapes.panel import Columns
 
 
-def replace_warnings(connection: Connection, first: date, last: date, rows: Columns) -> int:
-    """Replace the warnings of the sessions from first to last; returns how many there are."""
+def replace_warnings(
+    connection: Connection, symbols: Sequence[str], first: date, last: date, rows: Columns
+) -> None:
+    """Replace the warnings of the symbols on the sessions from first to last."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('price_warnings'), 0)")
-    connection.execute("DELETE FROM price_warnings WHERE date BETWEEN %s AND %s", (first, last))
-    count = len(rows["symbol"])
-    if count:
+    connection.execute(
+        "DELETE FROM price_warnings WHERE symbol = ANY(%s) AND date BETWEEN %s AND %s",
+        (list(symbols), first, last),
+    )
+    if len(rows["symbol"]):
         copy_rows(connection, "price_warnings", price_warnings, rows)
-    return count

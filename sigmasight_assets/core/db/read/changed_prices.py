@@ -1,0 +1,20 @@
+"""What has changed under the stored results of the symbol layer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from psycopg import Connection
+
+from sigmasight_assets.core.db.query import fetch_columns
+from sigmasight_assets.core.shapes.panel import Columns
+
+CHANGES: Final = """
+    SELECT symbol, first_changed, last_changed, version FROM changed_prices ORDER BY symbol
+"""
+
+
+def changed_prices(connection: Connection) -> Columns:
+    """symbol, first_changed, last_changed and version of every change that is not settled."""
+    types = {"symbol": "text", "first_changed": "date", "last_changed": "date", "version": "int"}
+    return fetch_columns(connection, CHANGES, {}, types)
