@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import portfolio_layer, price_load, symbol_layer
+from benchmarks import market_night, portfolio_layer, price_load, symbol_layer
 from benchmarks.report import Report
 from benchmarks.world import REAL_PRICES, throwaway_world
 
@@ -26,7 +26,7 @@ def main() -> int:
     print(f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     report = Report()
     with throwaway_world(options.prices, options.sessions) as world:
-        for benchmark in (price_load, symbol_layer, portfolio_layer):
+        for benchmark in (price_load, symbol_layer, portfolio_layer, market_night):
             benchmark.run(world, report)
     for missed in report.missed:
         print(f"MISSED {missed}", file=sys.stderr)

@@ -12,9 +12,11 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Layer, claim_sessions
 from sigmasight_assets.core.db.write.universe import add_symbols, gather_universe
+from sigmasight_assets.core.market.chains import PriceSources
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
 from sigmasight_assets.core.market.source import PriceBars
 from sigmasight_assets.core.nightly.prices import PriceReport, refresh_prices
+from sigmasight_assets.core.symbols import InvestmentClass
 
 LOOP_SYMBOLS = 200
 
@@ -54,7 +56,13 @@ def load(world: World, days: Sequence[date]) -> tuple[Timing, PriceReport]:
     claim = database.transaction(
         lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, f"prices {days[0]}")
     )
-    return timed(world.home, lambda: refresh_prices(database, source, claim, days[0], days[-1]))
+    sources = PriceSources(public=(source,), options=())
+    now = sessions.completes_at(days[-1])
+    shares = [InvestmentClass.PUBLIC]
+    return timed(
+        world.home,
+        lambda: refresh_prices(database, sources, claim, days[0], days[-1], now, shares),
+    )
 
 
 def loop(world: World, symbols: int) -> tuple[Timing, int]:

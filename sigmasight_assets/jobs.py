@@ -1,4 +1,4 @@
-"""The two jobs of a night. In-process: a process per step costs more than most steps."""
+"""The jobs of a night. In-process: a process per step costs more than most steps."""
 
 from __future__ import annotations
 
@@ -20,4 +20,18 @@ portfolio_refresh = define_asset_job(
     partitions_def=SESSIONS,
     executor_def=in_process_executor,
     description="Snapshots, exposures, correlations and stress tests of every portfolio.",
+)
+
+company_sync = define_asset_job(
+    "company_sync",
+    selection=AssetSelection.groups("companies")
+    | AssetSelection.assets(
+        "symbol_factor_exposures", "symbol_daily_metrics", "factor_covariances"
+    ),
+    partitions_def=SESSIONS,
+    executor_def=in_process_executor,
+    description=(
+        "Profiles and statements that are due, then the latest session once more, so that its "
+        "rows bear tonight's profiles."
+    ),
 )

@@ -51,7 +51,7 @@ def has_died(instance: DagsterInstance, run_id: str) -> bool:
 
 
 def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
-    """Mark unfinished runs whose process is gone as failed; returns them."""
+    """Mark unfinished runs whose process is gone as failed, and free their slots; returns them."""
     dead = [
         run
         for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED))
@@ -59,6 +59,8 @@ def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
     ]
     for run in dead:
         instance.report_run_failed(run, DIED)
+        # The daemon does so too, but a command has none, and would wait for the slot for ever.
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return dead
 
 

@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
-from dagster import AssetExecutionContext, AssetMaterialization, AssetSpec, MaterializeResult
+from dagster import (
+    AssetExecutionContext,
+    AssetMaterialization,
+    AssetSpec,
+    MaterializeResult,
+    MetadataValue,
+    TableColumn,
+    TableMetadataValue,
+    TableRecord,
+    TableSchema,
+)
+
+from sigmasight_assets.core.db.read.quality import PriceWarning
+from sigmasight_assets.core.db.write.failures import BatchFailure
+from sigmasight_assets.core.nightly.price_results import FAILURES, SymbolResult
+
+MOST_TABLE_ROWS: Final = 200
 
 
 def layer_spec(key: str, *, group: str, deps: Sequence[str], description: str) -> AssetSpec:
@@ -44,12 +61,13 @@ class Finished:
 def materialized(
     context: AssetExecutionContext,
     asset_tables: Mapping[str, Sequence[str]],
+    days: Sequence[date],
     sessions: Iterable[Finished],
 ) -> Iterator[MaterializeResult[None]]:
     """One materialization per selected asset, in the layer's order, upstream first.
 
-    Dagster makes an event of it for each partition. When a session fails, those before it are
-    committed all the same, and are recorded before the error goes on.
+    Dagster makes an event of it for each partition of the run, `days`. When a session fails or
+    is withheld, the others are committed all the same, and each gets an event of its own.
     """
     selected = {key.path[-1] for key in context.selected_asset_keys}
     chosen = {asset: tables for asset, tables in asset_tables.items() if asset in selected}
@@ -58,17 +76,54 @@ def materialized(
         for done in sessions:
             committed.append(done)
     except BaseException:
-        for asset, tables in chosen.items():
-            for done in committed:
-                context.log_event(
-                    AssetMaterialization(
-                        asset, partition=done.session.isoformat(), metadata=done.metadata(tables)
-                    )
-                )
+        _record(context, chosen, committed)
         raise
+    if {done.session for done in committed} != set(days):
+        _record(context, chosen, committed)
+        return
     for asset, tables in chosen.items():
         for done in committed:
             context.add_asset_metadata(
                 done.metadata(tables), asset_key=asset, partition_key=done.session.isoformat()
             )
         yield MaterializeResult(asset_key=asset)
+
+
+def _record(
+    context: AssetExecutionContext,
+    asset_tables: Mapping[str, Sequence[str]],
+    committed: Iterable[Finished],
+) -> None:
+    """An event for each session that is in place, of a run that does not have them all."""
+    for asset, tables in asset_tables.items():
+        for done in committed:
+            context.log_event(
+                AssetMaterialization(
+                    asset, partition=done.session.isoformat(), metadata=done.metadata(tables)
+                )
+            )
+
+
+def results_table(results: Sequence[SymbolResult]) -> TableMetadataValue:
+    """What became of symbols, failures first; the rest is counted elsewhere."""
+    order = sorted(results, key=lambda each: (each.result not in FAILURES, each.symbol))
+    rows = [(each.symbol, str(each.result), each.source, each.reason) for each in order]
+    return _table(("symbol", "result", "source", "reason"), rows)
+
+
+def warnings_table(warnings: Sequence[PriceWarning]) -> TableMetadataValue:
+    """Suspicious prices; the first of them, if they are many."""
+    rows = [(w.symbol, str(w.session), w.warning_type, f"{w.value:.6g}") for w in warnings]
+    return _table(("symbol", "session", "warning", "value"), rows)
+
+
+def failures_table(failures: Sequence[BatchFailure]) -> TableMetadataValue:
+    """What could not be done; the first of it, if it is much."""
+    rows = [(each.item, str(each.reason), each.detail) for each in failures]
+    return _table(("item", "reason", "detail"), rows)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> TableMetadataValue:
+    records = [TableRecord(dict(zip(names, row, strict=True))) for row in rows[:MOST_TABLE_ROWS]]
+    schema = TableSchema(columns=[TableColumn(name) for name in names])
+    return MetadataValue.table(records=records, schema=schema)

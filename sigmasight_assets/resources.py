@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 
 from dagster import ConfigurableResource, InitResourceContext
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.locate import configured_database
-from sigmasight_assets.core.market.source import PriceSource
-from sigmasight_assets.core.market.sources import make_source
+from sigmasight_assets.core.db.source_limits import DatabaseLimit
+from sigmasight_assets.core.market.chains import PriceSources
+from sigmasight_assets.core.market.companies import CompanySource
+from sigmasight_assets.core.market.sources import make_company_source, make_sources
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
 from sigmasight_assets.core.settings import Settings, load_settings
 from sigmasight_assets.liveness import stay_alive
@@ -34,10 +37,13 @@ class Platform(ConfigurableResource):  # type: ignore[type-arg]
         """The configured database, or the embedded one."""
         return configured_database(self.settings())
 
-    def price_source(self) -> PriceSource:
-        """The configured price source."""
-        settings = self.settings()
-        return make_source(settings.source_name(), settings.price_files)
+    def price_sources(self) -> PriceSources:
+        """The configured price sources, each within the one budget that all runs share."""
+        return make_sources(self.settings(), partial(DatabaseLimit, self.database()))
+
+    def company_source(self) -> CompanySource | None:
+        """The source of profiles and statements, within the same budget; None if there is none."""
+        return make_company_source(self.settings(), partial(DatabaseLimit, self.database()))
 
     def rates(self) -> RateSensitivity:
         """How TLT answers to yields."""

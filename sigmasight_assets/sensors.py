@@ -12,7 +12,9 @@ from dagster import (
     sensor,
 )
 
-from sigmasight_assets.jobs import portfolio_refresh, symbol_batch
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.settings import PriceSourceName
+from sigmasight_assets.jobs import company_sync, portfolio_refresh, symbol_batch
 from sigmasight_assets.overdue import punctuality
 from sigmasight_assets.ranges import REFRESHED_BY, run_request, sessions_of_run
 from sigmasight_assets.resources import Platform
@@ -37,6 +39,30 @@ def portfolio_refresh_sensor(context: RunStatusSensorContext) -> RunRequest | Sk
         return SkipReason(f"the {starter} that started the batch refreshes the portfolios itself")
     run_key = f"portfolio_refresh after {context.dagster_run.run_id}"
     return run_request(run_key, days[0], days[-1])
+
+
+@run_status_sensor(
+    name="company_sync_sensor",
+    run_status=DagsterRunStatus.SUCCESS,
+    monitored_jobs=[symbol_batch],
+    request_job=company_sync,
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+    description="Starts company_sync after a symbol_batch of the latest session.",
+)
+def company_sync_sensor(
+    context: RunStatusSensorContext, platform: Platform
+) -> RunRequest | SkipReason:
+    """Profiles are of today, so a batch of earlier sessions alone brings none."""
+    days = sessions_of_run(context.dagster_run.tags)
+    latest = sessions.latest_completed(platform.now())
+    if not days or days[-1] != latest:
+        return SkipReason(f"run {context.dagster_run.run_id} did not end with {latest}")
+    if context.dagster_run.tags.get(REFRESHED_BY):
+        return SkipReason("the command that started the batch does this itself")
+    if platform.settings().source_name() is not PriceSourceName.YFINANCE:
+        return SkipReason("the configured prices come without company data")
+    return run_request(f"company_sync after {context.dagster_run.run_id}", latest, latest)
 
 
 @sensor(

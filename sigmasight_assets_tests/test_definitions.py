@@ -22,13 +22,20 @@ GRAPH = REPOSITORY.asset_graph
 ASSETS = {
     "symbol_universe": ("symbols", "postgres table", ""),
     "market_data_cache": ("symbols", "postgres table", "symbol_universe"),
-    "symbol_factor_exposures": ("symbols", "numpy postgres", "market_data_cache"),
-    "symbol_daily_metrics": ("symbols", "numpy postgres", "market_data_cache"),
+    "option_prices": ("symbols", "postgres table", "symbol_universe"),
+    "symbol_factor_exposures": (
+        "symbols",
+        "numpy postgres",
+        "company_profiles market_data_cache",
+    ),
+    "symbol_daily_metrics": ("symbols", "numpy postgres", "company_profiles market_data_cache"),
     "factor_covariances": ("symbols", "numpy postgres", "market_data_cache"),
+    "company_profiles": ("companies", "postgres table", "symbol_universe"),
+    "fundamentals": ("companies", "postgres table", "company_profiles"),
     "portfolio_snapshots": (
         "portfolios",
         "numpy postgres",
-        "market_data_cache symbol_factor_exposures",
+        "market_data_cache option_prices symbol_factor_exposures",
     ),
     "factor_exposures": (
         "portfolios",
@@ -43,6 +50,9 @@ ASSETS = {
 CHECKS = {
     "price_coverage": ("market_data_cache", True),
     "price_staleness": ("market_data_cache", False),
+    "price_warnings": ("market_data_cache", False),
+    "failed_symbols": ("market_data_cache", False),
+    "failed_contracts": ("option_prices", False),
     "beta_coverage": ("symbol_factor_exposures", False),
     "nav_identity": ("portfolio_snapshots", False),
     "refreshed_within_an_hour": ("portfolio_snapshots", False),
@@ -99,12 +109,39 @@ def test_each_job_runs_one_group_with_its_checks_in_one_process() -> None:
         job = REPOSITORY.get_job(name)
         assets = {asset for asset, (found, _, _) in ASSETS.items() if found == group}
         assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == assets
-        steps = {"symbol_universe", "market_data_cache"} & assets | {layers[group]}
+        steps = {"symbol_universe", "market_data_cache", "option_prices"} & assets | {layers[group]}
         steps |= {f"{asset}_{check}" for check, (asset, _) in CHECKS.items() if asset in assets}
         assert set(job.graph.node_names()) == steps
         assert job.executor_def.name == "in_process"
     named = {job.name for job in REPOSITORY.get_all_jobs() if not job.name.startswith("__")}
-    assert named == set(JOBS)
+    assert named == {*JOBS, "company_sync"}
+
+
+def test_companies_are_asked_for_after_the_night_and_copied_by_computing_it_once_more() -> None:
+    job = REPOSITORY.get_job("company_sync")
+    found = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+    assert found == {
+        "company_profiles",
+        "fundamentals",
+        "symbol_factor_exposures",
+        "symbol_daily_metrics",
+        "factor_covariances",
+    }
+    assert job.executor_def.name == "in_process"
+
+
+def test_a_price_source_has_one_pool_whoever_asks_it() -> None:
+    pools = {
+        definition.keys_by_output_name["result"].to_user_string(): definition.node_def.pool
+        for definition in REPOSITORY.assets_defs_by_key.values()
+        if definition.node_def.pool
+    }
+    assert pools == {
+        "market_data_cache": "yfinance",
+        "option_prices": "polygon",
+        "company_profiles": "yfinance",
+        "fundamentals": "yfinance",
+    }
 
 
 def test_the_schedule_runs_on_weekday_evenings_of_new_york_and_is_on() -> None:
@@ -129,6 +166,7 @@ def test_the_sensors_are_on_and_start_the_refresh_or_nothing() -> None:
     assert found == {
         "portfolio_refresh_sensor": (["portfolio_refresh"], 15, running),
         "portfolio_refresh_overdue_sensor": ([], 300, running),
+        "company_sync_sensor": (["company_sync"], 15, running),
     }
 
 

@@ -1,13 +1,22 @@
-"""Daily prices of the universe."""
+"""Daily prices of the universe: shares and funds, and the option contracts that are held.
+
+Two assets over one table: they have different sources, each with its own budget of requests and
+its own pool, and the factors of the night need not wait for contracts.
+"""
 
 import time
+from typing import Final
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from sigmasight_assets.core.db.epochs import Layer, claim_sessions
 from sigmasight_assets.core.nightly.prices import refresh_prices
+from sigmasight_assets.core.symbols import InvestmentClass
+from sigmasight_assets.metadata import results_table
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 from sigmasight_assets.resources import Platform
+
+FAILED_SHARE: Final = "share of symbols failed"
 
 
 @asset(
@@ -18,6 +27,7 @@ from sigmasight_assets.resources import Platform
     owners=["team:risk"],
     kinds={"postgres", "table"},
     code_version="1",
+    pool="yfinance",
     description=(
         "Split-adjusted and total-return daily bars, from 280 sessions before the session on. "
         "Bad bars are refused with a reason, suspicious ones kept and listed in price_warnings. "
@@ -27,26 +37,58 @@ from sigmasight_assets.resources import Platform
 def market_data_cache(
     context: AssetExecutionContext, platform: Platform
 ) -> MaterializeResult[None]:
-    """Ask the price source for what is missing and store it."""
+    """Ask the price sources for what is missing and store it."""
+    return _refreshed(context, platform, InvestmentClass.PUBLIC)
+
+
+@asset(
+    deps=["symbol_universe"],
+    partitions_def=SESSIONS,
+    backfill_policy=SINGLE_RUN,
+    group_name="symbols",
+    owners=["team:risk"],
+    kinds={"postgres", "table"},
+    code_version="1",
+    pool="polygon",
+    description=(
+        "Daily bars of the option contracts that positions hold, in market_data_cache. A contract "
+        "that did not trade keeps its last mark. Methodology, section 2."
+    ),
+)
+def option_prices(context: AssetExecutionContext, platform: Platform) -> MaterializeResult[None]:
+    """Ask for the bars of live contracts, one request each."""
+    return _refreshed(context, platform, InvestmentClass.OPTIONS)
+
+
+def _refreshed(
+    context: AssetExecutionContext,
+    platform: Platform,
+    investment_class: InvestmentClass,
+) -> MaterializeResult[None]:
     started = time.perf_counter()
     days = platform.completed(context.partition_keys)
     database = platform.database()
     claim = database.transaction(
         lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run.run_id)
     )
-    source = platform.price_source()
-    report = refresh_prices(database, source, claim, days[0], days[-1])
+    sources = platform.price_sources()
+    report = refresh_prices(
+        database, sources, claim, days[0], days[-1], platform.now(), [investment_class]
+    )
     for day in days:
         count = report.stored_rows.get(day, 0)
         context.add_asset_metadata({"dagster/row_count": count}, partition_key=day.isoformat())
     return MaterializeResult(
         metadata={
-            "source": source.name,
+            "sources": " then ".join(each.name for each in sources.chain(investment_class)),
             "rows offered": report.offered_rows,
             "rows changed": report.changed_rows,
             "rows rejected": report.rejected_rows,
+            "windows fetched again": report.restated,
             "price warnings": report.warnings,
             "seconds": round(time.perf_counter() - started, 3),
-            **{f"symbols {outcome}": count for outcome, count in report.outcomes.items()},
-        }
+            **{f"symbols {result}": count for result, count in report.counts().items()},
+            FAILED_SHARE: round(report.failed_share(), 4),
+            "results": results_table(report.results),
+        },
     )

@@ -5,11 +5,21 @@ session of the layer is published by one transaction. Any table can still be mat
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 import numpy as np
-from dagster import AssetExecutionContext, AssetSpec, Config, MaterializeResult, multi_asset
+from dagster import (
+    AssetExecutionContext,
+    AssetSpec,
+    Config,
+    Failure,
+    MaterializeResult,
+    multi_asset,
+)
 from pydantic import Field
 
+from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.nightly.portfolios import (
     ASSET_TABLES,
     PortfolioSession,
@@ -24,7 +34,7 @@ SPECS: list[AssetSpec] = [
     layer_spec(
         "portfolio_snapshots",
         group="portfolios",
-        deps=["market_data_cache", "symbol_factor_exposures"],
+        deps=["market_data_cache", "option_prices", "symbol_factor_exposures"],
         description=(
             "What every portfolio is worth, earned and holds, to the cent. "
             "Methodology, sections 4 and 7; formula: core/risk/portfolio_snapshots.py."
@@ -80,7 +90,7 @@ def portfolio_layer(
 ) -> Iterator[MaterializeResult[None]]:
     """Read the books once, then compute and write session by session."""
     selected = {key.path[-1] for key in context.selected_asset_keys}
-    days = platform.completed(context.partition_keys)
+    days = _computable(context, platform)
     settings = platform.settings()
     rules = Rules(platform.rates(), settings.correlation_matrix_sessions)
     refreshed = refresh_portfolios(
@@ -88,7 +98,27 @@ def portfolio_layer(
     )
     # Sessions brought up to date on the way are not this run's partitions.
     asked = (_finished(done) for done in refreshed if done.session in days)
-    yield from materialized(context, ASSET_TABLES, asked)
+    yield from materialized(
+        context, ASSET_TABLES, platform.completed(context.partition_keys), asked
+    )
+
+
+def _computable(context: AssetExecutionContext, platform: Platform) -> list[date]:
+    """The run's sessions whose symbols are published; the others are named in the run's log.
+
+    Raises:
+        Failure: if none is.
+    """
+    days = platform.completed(context.partition_keys)
+    with platform.database().connection() as connection:
+        there = published(connection, Layer.SYMBOLS, days[0])
+    ready = [day for day in days if day in there]
+    waiting = ", ".join(str(day) for day in days if day not in there)
+    if not ready:
+        raise Failure(f"the symbol layer has not published {waiting}: run symbol_batch first")
+    if waiting:
+        context.log.warning(f"left out, their symbols are not published: {waiting}")
+    return ready
 
 
 def _finished(done: PortfolioSession) -> Finished:

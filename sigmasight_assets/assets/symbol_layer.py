@@ -4,13 +4,19 @@ One multi-asset rather than three assets, because a session of the layer is publ
 transaction. Any of its tables can still be materialized alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 
-from dagster import AssetExecutionContext, AssetSpec, MaterializeResult, multi_asset
+from dagster import AssetExecutionContext, AssetSpec, Failure, MaterializeResult, multi_asset
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer, claim_sessions
-from sigmasight_assets.core.nightly.symbols import ASSET_TABLES, SymbolSession, refresh_symbols
+from sigmasight_assets.core.nightly.symbols import (
+    ASSET_TABLES,
+    SymbolSession,
+    WithheldSession,
+    refresh_symbols,
+)
 from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 from sigmasight_assets.resources import Platform
@@ -19,7 +25,7 @@ SPECS: list[AssetSpec] = [
     layer_spec(
         "symbol_factor_exposures",
         group="symbols",
-        deps=["market_data_cache"],
+        deps=["market_data_cache", "company_profiles"],
         description=(
             "Market, rate, style, spread and joint betas of every symbol, with their fit, sample "
             "and the reason where there are none. Methodology, section 3; "
@@ -29,7 +35,7 @@ SPECS: list[AssetSpec] = [
     layer_spec(
         "symbol_daily_metrics",
         group="symbols",
-        deps=["market_data_cache"],
+        deps=["market_data_cache", "company_profiles"],
         description=(
             "Price, returns, realized volatility and data quality of every symbol. "
             "Methodology, section 3; formula: core/risk/symbol_daily_metrics.py."
@@ -67,12 +73,26 @@ def symbol_layer(
     )
     latest = sessions.latest_completed(platform.now())
     refreshed = refresh_symbols(database, claim, days, latest, selected)
-    yield from materialized(context, ASSET_TABLES, map(_finished, refreshed))
+    yield from materialized(context, ASSET_TABLES, days, _finished(refreshed, days))
 
 
-def _finished(done: SymbolSession) -> Finished:
-    figures = {
-        "seconds": round(done.seconds, 3),
-        "market beta coverage": round(done.market_beta_coverage, 4),
-    }
-    return Finished(done.session, done.rows, figures)
+def _finished(
+    refreshed: Iterable[SymbolSession | WithheldSession], days: Sequence[date]
+) -> Iterator[Finished]:
+    """The sessions that were computed.
+
+    Raises:
+        Failure: if every one was withheld.
+    """
+    withheld: list[WithheldSession] = []
+    for done in refreshed:
+        if isinstance(done, WithheldSession):
+            withheld.append(done)
+        else:
+            figures = {
+                "seconds": round(done.seconds, 3),
+                "market beta coverage": round(done.market_beta_coverage, 4),
+            }
+            yield Finished(done.session, done.rows, figures)
+    if len(withheld) == len(days):
+        raise Failure("; ".join(each.sentence() for each in withheld[:5]))

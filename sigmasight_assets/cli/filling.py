@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +18,7 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.write.price_sources import supersede_prices
+from sigmasight_assets.core.settings import PriceSourceName, Settings
 from sigmasight_assets.ranges import contiguous_ranges
 
 log = logging.getLogger(__name__)
@@ -45,14 +46,17 @@ def fill(grounds: Grounds, instance: DagsterInstance, prices: Prices, wanted: li
     work = _missing(grounds, sorted(again | set(wanted)))
     if not work.portfolios:
         log.info("%s: there already", described(wanted))
-    return run_work(instance, work)
+    return run_work(grounds.settings, instance, work)
 
 
-def run_work(instance: DagsterInstance, work: Work, portfolio_id: str | None = None) -> bool:
-    """Symbols, then portfolios, one run for each gap-free range; whether all succeeded."""
+def run_work(
+    settings: Settings, instance: DagsterInstance, work: Work, portfolio_id: str | None = None
+) -> bool:
+    """Symbols, companies, portfolios: one run for each gap-free range; whether all succeeded."""
     chosen = {"portfolio_layer": {"config": {"portfolio_ids": [portfolio_id]}}}
     for job, days, config in (
         ("symbol_batch", work.symbols, None),
+        ("company_sync", _with_companies(settings, work.symbols), None),
         ("portfolio_refresh", work.portfolios, chosen if portfolio_id else None),
     ):
         for first, last in contiguous_ranges(sorted(days)):
@@ -67,6 +71,13 @@ def run_work(instance: DagsterInstance, work: Work, portfolio_id: str | None = N
                 log.error("%s failed: the Dagster UI shows the run", job)
                 return False
     return True
+
+
+def _with_companies(settings: Settings, days: Collection[date]) -> set[date]:
+    """The latest session, if it is one of these and the source knows companies."""
+    if settings.source_name() is not PriceSourceName.YFINANCE:
+        return set()
+    return {sessions.latest_completed(settings.clock())} & set(days)
 
 
 def described(days: Iterable[date]) -> str:

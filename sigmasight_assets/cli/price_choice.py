@@ -12,46 +12,50 @@ from typing import Any, Final
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.errors import ConfigurationError, PriceFileUnreadable
+from sigmasight_assets.core.market.files import FilesSource
 from sigmasight_assets.core.market.price_columns import match_columns
 from sigmasight_assets.core.market.source import PriceSource
-from sigmasight_assets.core.market.sources import make_source
+from sigmasight_assets.core.market.synthetic import SyntheticSource
 from sigmasight_assets.core.sessions import Sessions
 from sigmasight_assets.core.settings import PriceSourceName, Settings
 from sigmasight_assets.core.symbols import always_in_universe
 
 SAMPLE: Final = 50
+REMEMBERED: Final = ("price_source", "fallback_price_source", "price_files")
 
 
 @dataclass(frozen=True)
 class Prices:
-    """A usable price source.
+    """What the configured source offers by itself, before anything is started.
 
-    sessions: from the first partition to the latest completed session, those between the first
-    and the last on which the source has a price. fingerprint: equal for equal contents.
+    sessions: from the first partition to the latest completed session; of a source that can be
+    read beforehand those between the first and the last with a price. fingerprint: equal for
+    equal contents.
     """
 
-    source: PriceSource
+    source_name: str
     listed: tuple[str, ...]
     sessions: Sessions
     fingerprint: str
 
 
 def open_prices(settings: Settings) -> Prices:
-    """The configured prices, found usable before anything is started.
+    """The configured prices, found usable before anything is started. No remote source is asked.
 
     Raises:
         PriceFileUnreadable: naming the file and what is wrong with it.
     """
-    path = settings.price_files if settings.source_name() is PriceSourceName.FILES else None
-    source = make_source(settings.source_name(), path)
+    name = settings.source_name()
+    marks = [_mark(each, settings) for each in (name, settings.fallback_price_source) if each]
+    if name is PriceSourceName.YFINANCE:
+        latest = sessions.latest_completed(settings.clock())
+        days = sessions.between(settings.start_date, latest)
+        return Prices(name, (), days, " then ".join(marks))
+    source: PriceSource = SyntheticSource()
+    if name is PriceSourceName.FILES and settings.price_files:
+        source = FilesSource(settings.price_files)
     listed = source.listed_symbols()
-    if path is None:
-        return Prices(source, listed, _sessions(settings, source, listed), source.name)
-    try:
-        fingerprint = _fingerprint(path)
-    except OSError as error:
-        raise PriceFileUnreadable(f"{error.filename}: {error.strerror}") from error
-    return Prices(source, listed, _sessions(settings, source, listed), fingerprint)
+    return Prices(name, listed, _sessions(settings, source, listed), " then ".join(marks))
 
 
 def _sessions(settings: Settings, source: PriceSource, listed: tuple[str, ...]) -> Sessions:
@@ -66,6 +70,15 @@ def _sessions(settings: Settings, source: PriceSource, listed: tuple[str, ...]) 
             f"in {settings.price_files or source.name}"
         )
     return sessions.between(days.min().astype(object), days.max().astype(object))
+
+
+def _mark(name: PriceSourceName, settings: Settings) -> str:
+    if name is not PriceSourceName.FILES or settings.price_files is None:
+        return name
+    try:
+        return _fingerprint(settings.price_files)
+    except OSError as error:
+        raise PriceFileUnreadable(f"{error.filename}: {error.strerror}") from error
 
 
 def _fingerprint(path: Path) -> str:
@@ -103,7 +116,7 @@ def _check_header(file: Path) -> None:
 def remembered_choice(home: Path) -> dict[str, str]:
     """The settings of the source that `up` last ran on; none at first."""
     kept = _read(home)
-    return {name: kept[name] for name in ("price_source", "price_files") if kept.get(name)}
+    return {name: kept[name] for name in REMEMBERED if kept.get(name)}
 
 
 def remember_choice(settings: Settings) -> None:
@@ -111,6 +124,7 @@ def remember_choice(settings: Settings) -> None:
     path = settings.price_files
     chosen = {
         "price_source": str(settings.source_name()),
+        "fallback_price_source": settings.fallback_price_source,
         "price_files": str(path.resolve()) if path else None,
     }
     _write(settings.home, {**_read(settings.home), **chosen})

@@ -68,7 +68,7 @@ def require_range(settings: Settings, prices: Prices, first: date, last: date) -
     for day in (first, last):
         if not oldest <= day <= newest:
             raise ConfigurationError(
-                f"there is no price on {day}: the prices of the source {prices.source.name} "
+                f"there is no price on {day}: the prices of the source {prices.source_name} "
                 f"go from {oldest} to {newest}"
             )
 
@@ -91,7 +91,7 @@ def _run(settings: Settings, days: list[date], portfolio_id: str | None = None) 
         symbols = [] if portfolio_id and days[0] in there else days
         work = Work(frozenset(symbols), frozenset(days))
         with dagster_instance() as instance:
-            if not run_work(instance, work, portfolio_id):
+            if not run_work(settings, instance, work, portfolio_id):
                 return 1
         print_summary(grounds.database, days[-1])
         return 0

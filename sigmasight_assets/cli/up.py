@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,13 @@ from sigmasight_assets.cli.runs import require_range, sessions_from
 from sigmasight_assets.cli.serving import Ports, serve
 from sigmasight_assets.cli.summary import print_summary
 from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.read.accounts import stored_portfolios
+from sigmasight_assets.core.db.source_limits import DatabaseLimit
 from sigmasight_assets.core.db.write.accounts import add_accounts
 from sigmasight_assets.core.db.write.universe import add_symbols
-from sigmasight_assets.core.demo.portfolios import demo_accounts
+from sigmasight_assets.core.demo.portfolios import demo_accounts, demo_portfolio_ids
 from sigmasight_assets.core.errors import ConfigurationError
+from sigmasight_assets.core.market.sources import make_sources
 from sigmasight_assets.core.settings import Profile, Settings
 
 log = logging.getLogger(__name__)
@@ -73,8 +77,8 @@ def _require_agreement(options: UpOptions) -> None:
     """Refuse options that contradict each other."""
     if options.first is not None and options.sessions is not None:
         raise ConfigurationError("--from and --sessions contradict each other: give one")
-    if options.prices is not None and options.source == "synthetic":
-        raise ConfigurationError("--prices is for --source files: synthetic prices have no file")
+    if options.prices is not None and options.source not in (None, "files"):
+        raise ConfigurationError(f"--prices is for --source files: {options.source} has no file")
     if options.source == "files" and not (options.prices or "SIGMASIGHT_PRICE_FILES" in os.environ):
         raise ConfigurationError("--source files needs --prices PATH: a Parquet file or a folder")
 
@@ -91,11 +95,20 @@ def _wanted(options: UpOptions, settings: Settings, prices: Prices) -> list[date
     return days
 
 
+def _has_demo(grounds: Grounds) -> bool:
+    """Whether every demo portfolio is there: their entry prices need not be asked for again."""
+    ids = demo_portfolio_ids()
+    with grounds.database.connection() as connection:
+        return stored_portfolios(connection, ids) == set(ids)
+
+
 def _seed(grounds: Grounds, prices: Prices, days: list[date]) -> None:
     """The symbols a source lists become part of every night; demo portfolios enter once."""
-    reason = f"listed by {prices.source.name}"
-    count = add_symbols(grounds.database, prices.listed, days[0], reason)
-    log.info("%d symbols listed by the source %s", count, prices.source.name)
-    if grounds.settings.profile is not Profile.PRODUCTION:
-        added = add_accounts(grounds.database, demo_accounts(prices.source, days[0], days[-1]))
+    if prices.listed:
+        reason = f"listed by {prices.source_name}"
+        count = add_symbols(grounds.database, prices.listed, days[0], reason)
+        log.info("%d symbols listed by the source %s", count, prices.source_name)
+    if grounds.settings.profile is not Profile.PRODUCTION and not _has_demo(grounds):
+        sources = make_sources(grounds.settings, partial(DatabaseLimit, grounds.database))
+        added = add_accounts(grounds.database, demo_accounts(sources, days[0], days[-1]))
         log.info("%d demo portfolios added", added)

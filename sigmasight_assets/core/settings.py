@@ -7,7 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sigmasight_assets.core.errors import ConfigurationError
@@ -26,6 +33,7 @@ class PriceSourceName(StrEnum):
 
     SYNTHETIC = "synthetic"
     FILES = "files"
+    YFINANCE = "yfinance"
 
 
 class Settings(BaseSettings):
@@ -40,7 +48,16 @@ class Settings(BaseSettings):
         None
     )
     price_source: PriceSourceName | None = None
+    fallback_price_source: PriceSourceName | None = None
     price_files: Path | None = None
+    yahoo_base_url: str | None = None
+    yahoo_at_once: Annotated[int, Field(ge=1, le=50)] = 5
+    yahoo_requests_per_second: Annotated[float, Field(gt=0, le=1000)] = 2.0
+    polygon_base_url: str | None = None
+    polygon_requests_per_minute: Annotated[float, Field(gt=0, le=60_000)] = 5.0
+    polygon_api_key: Annotated[SecretStr | None, Field(validation_alias="POLYGON_API_KEY")] = None
+    profiles_per_night: Annotated[int, Field(ge=0)] = 2_000
+    fundamentals_per_night: Annotated[int, Field(ge=0)] = 500
     start_date: date = date(2024, 1, 2)
     now: AwareDatetime | None = None
     correlation_matrix_sessions: Annotated[int, Field(ge=1)] = 20
@@ -54,6 +71,18 @@ class Settings(BaseSettings):
             raise ValueError("must be a postgresql:// URL")
         return url
 
+    @field_validator("yahoo_base_url", "polygon_base_url")
+    @classmethod
+    def _web_only(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must be a http:// or https:// URL")
+        return url.rstrip("/") if url else None
+
+    @field_validator("polygon_api_key")
+    @classmethod
+    def _blank_is_none(cls, key: SecretStr | None) -> SecretStr | None:
+        return key if key and key.get_secret_value().strip() else None
+
     @model_validator(mode="after")
     def _production_invents_nothing(self) -> Self:
         if self.profile is Profile.PRODUCTION:
@@ -61,8 +90,13 @@ class Settings(BaseSettings):
                 raise ValueError("PRICE_SOURCE must name a real source in the production profile")
             if self.now is not None:
                 raise ValueError("NOW freezes the clock: refused in the production profile")
-        if self.price_source is PriceSourceName.FILES and self.price_files is None:
-            raise ValueError("PRICE_FILES must name the file or folder when PRICE_SOURCE=files")
+            if self.fallback_price_source is PriceSourceName.SYNTHETIC:
+                raise ValueError("FALLBACK_PRICE_SOURCE must not be invented in production")
+        named = (self.source_name(), self.fallback_price_source)
+        if PriceSourceName.FILES in named and self.price_files is None:
+            raise ValueError("PRICE_FILES must name the file or folder when the source is files")
+        if named[0] is named[1]:
+            raise ValueError("FALLBACK_PRICE_SOURCE must be another source than PRICE_SOURCE")
         return self
 
     def source_name(self) -> PriceSourceName:

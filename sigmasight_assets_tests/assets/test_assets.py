@@ -28,8 +28,15 @@ def test_each_partition_of_a_range_says_its_own_row_counts_and_duration(ran: Sta
             assert said["dagster/row_count"] == sum(recorded[name] for name in names)
             assert all(said[f"rows {name}"] == recorded[name] for name in names)
             assert 0 < said["seconds"] < 60
-        ((prices,),) = ran.ask("SELECT count(*) FROM market_data_cache WHERE date = %s", session)
-        assert ran.metadata("market_data_cache", session)["dagster/row_count"] == prices > 0
+        found = dict(
+            ran.ask(
+                "SELECT u.investment_class, count(*) FROM market_data_cache m "
+                "JOIN symbol_universe u USING (symbol) WHERE m.date = %s GROUP BY 1",
+                session,
+            )
+        )
+        assert ran.metadata("market_data_cache", session)["dagster/row_count"] == found["PUBLIC"]
+        assert ran.metadata("option_prices", session)["dagster/row_count"] == found["OPTIONS"]
     for asset in SYMBOL_ASSETS[:2]:
         assert ran.metadata(asset, LATEST)["seconds"] > 0
     assert ran.metadata("symbol_universe", LATEST)["dagster/row_count"] == 14

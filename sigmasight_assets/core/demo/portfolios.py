@@ -9,34 +9,40 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import numpy as np
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.write.accounts import Account, Position
-from sigmasight_assets.core.market.source import PriceSource
-from sigmasight_assets.core.symbols import OptionContract, occ_symbol, option_contract
+from sigmasight_assets.core.market.chains import PriceSources
+from sigmasight_assets.core.symbols import (
+    InvestmentClass,
+    OptionContract,
+    occ_symbol,
+    option_contract,
+)
 
 FOLDER: Final = Path(__file__).parent
 LEAST_LIFE: Final = timedelta(days=184)
 """Six months, whichever they are."""
 
 
-def demo_accounts(source: PriceSource, first: date, last: date) -> list[Account]:
+def demo_accounts(sources: PriceSources, first: date, last: date) -> list[Account]:
     """The demo accounts for a run of the sessions from first to last.
 
     They open on 2025-07-01, or with the first session of a run that ends before. Entry prices
-    are the source's closes of that session; where it has none, those of the file. Options that
-    end within half a year of `last` are rolled to a later listed expiry, at the same strike.
+    are the closes of that session as the preferred sources say; where they have none, those of
+    the file. Options that end within half a year of `last` are rolled to a later listed expiry,
+    at the same strike.
     """
-    heads = tomllib.loads((FOLDER / "demo_portfolios.toml").read_text())
+    heads = _heads()
     inception = sessions.on_or_after(heads["inception_date"])
     if inception > last:
         inception = first
     rows = _rows(last)
-    prices = _closes(source, sorted({row["symbol"] for row in rows}), inception)
+    prices = _closes(sources, rows, inception)
     held: dict[str, list[Position]] = defaultdict(list)
     for row in rows:
         held[row["portfolio_name"]].append(_position(row, inception, prices))
@@ -53,6 +59,15 @@ def demo_accounts(source: PriceSource, first: date, last: date) -> list[Account]
         )
         for head in heads["portfolios"]
     ]
+
+
+def demo_portfolio_ids() -> list[UUID]:
+    """The ids that the demo portfolios always have."""
+    return [UUID(head["id"]) for head in _heads()["portfolios"]]
+
+
+def _heads() -> dict[str, Any]:
+    return tomllib.loads((FOLDER / "demo_portfolios.toml").read_text())
 
 
 def _rows(last: date) -> list[dict[str, str]]:
@@ -83,13 +98,19 @@ def monthly_expiration(after: date) -> date:
     return monthly_expiration((first_of_month + timedelta(days=32)).replace(day=1))
 
 
-def _closes(source: PriceSource, symbols: list[str], session: date) -> Mapping[str, Decimal]:
-    bars = source.fetch(symbols, session, session).bars
-    return {
-        bars.symbols[number]: Decimal(repr(float(close)))
-        for number, close in zip(bars.symbol, bars.close, strict=True)
-        if np.isfinite(close)
-    }
+def _closes(
+    sources: PriceSources, rows: list[dict[str, str]], session: date
+) -> Mapping[str, Decimal]:
+    closes: dict[str, Decimal] = {}
+    for investment_class in (InvestmentClass.PUBLIC, InvestmentClass.OPTIONS):
+        symbols = {row["symbol"] for row in rows if row["investment_class"] == investment_class}
+        bars = sources.chain(investment_class)[0].fetch(sorted(symbols), session, session).bars
+        closes |= {
+            bars.symbols[number]: Decimal(repr(float(close)))
+            for number, close in zip(bars.symbol, bars.close, strict=True)
+            if np.isfinite(close)
+        }
+    return closes
 
 
 def _position(row: dict[str, str], inception: date, prices: Mapping[str, Decimal]) -> Position:

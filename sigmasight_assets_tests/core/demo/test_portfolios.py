@@ -16,6 +16,7 @@ from sigmasight_assets.core.db.write.accounts import Account, Position, add_acco
 from sigmasight_assets.core.demo.portfolios import demo_accounts, monthly_expiration
 from sigmasight_assets.core.market.files import FilesSource
 from sigmasight_assets.core.market.synthetic import SyntheticSource
+from sigmasight_assets_tests.builders import alone
 
 FIRST, LAST = date(2025, 12, 9), date(2025, 12, 11)
 INCEPTION = date(2025, 7, 1)
@@ -32,7 +33,7 @@ KNOWN = [
 
 @pytest.fixture(scope="module")
 def accounts() -> list[Account]:
-    return demo_accounts(SyntheticSource(), FIRST, LAST)
+    return demo_accounts(alone(SyntheticSource()), FIRST, LAST)
 
 
 def positions(accounts: list[Account]) -> list[Position]:
@@ -69,9 +70,9 @@ def test_they_open_on_the_first_of_july(accounts: list[Account]) -> None:
 
 
 def test_a_run_that_ends_before_opens_them_on_its_first_session() -> None:
-    early = demo_accounts(SyntheticSource(), date(2025, 3, 3), date(2025, 3, 31))
+    early = demo_accounts(alone(SyntheticSource()), date(2025, 3, 3), date(2025, 3, 31))
     assert {account.inception_date for account in early} == {date(2025, 3, 3)}
-    reaching = demo_accounts(SyntheticSource(), date(2025, 3, 3), INCEPTION)
+    reaching = demo_accounts(alone(SyntheticSource()), date(2025, 3, 3), INCEPTION)
     assert {account.inception_date for account in reaching} == {INCEPTION}
 
 
@@ -86,7 +87,10 @@ def test_what_the_source_does_not_have_costs_what_the_file_says(tmp_path: Path) 
     path = tmp_path / "prices.parquet"
     day = pa.array([INCEPTION], pa.date32())
     pq.write_table(pa.table({"symbol": ["SPY"], "date": day, "close": [123.25]}), path)
-    found = {each.symbol: each for each in positions(demo_accounts(FilesSource(path), FIRST, LAST))}
+    found = {
+        each.symbol: each
+        for each in positions(demo_accounts(alone(FilesSource(path)), FIRST, LAST))
+    }
     assert found["SPY"].entry_price == Decimal("123.25")
     assert found["FXNAX"].entry_price == Decimal("10.2400")
     assert found["AAPL"].entry_price == Decimal("206.9988")
@@ -122,7 +126,9 @@ def test_options_that_live_half_a_year_longer_are_left_as_they_are(
 )
 def test_others_are_rolled_to_a_listed_expiration(last: date, expiration: date) -> None:
     rolled = [
-        each for each in positions(demo_accounts(SyntheticSource(), FIRST, last)) if each.contract
+        each
+        for each in positions(demo_accounts(alone(SyntheticSource()), FIRST, last))
+        if each.contract
     ]
     assert {each.contract.expiration for each in rolled if each.contract} == {expiration}
     spy = next(each for each in rolled if each.symbol.startswith("SPY"))
@@ -142,7 +148,7 @@ def test_monthly_options_expire_on_third_fridays_or_the_session_before() -> None
 
 def test_seeding_twice_is_seeding_once(database: Database, accounts: list[Account]) -> None:
     assert add_accounts(database, accounts) == 5
-    later = demo_accounts(SyntheticSource(), FIRST, date(2026, 11, 19))
+    later = demo_accounts(alone(SyntheticSource()), FIRST, date(2026, 11, 19))
     assert add_accounts(database, later) == 0
     with database.connection() as connection:
         row = connection.execute(
