@@ -112,7 +112,11 @@ price_warnings: Final = Table(
     symbol_key(),
     day_key("date"),
     Column("warning_type", Text, primary_key=True, comment="jump, frozen or one_series_split"),
-    number("value", "the price ratio of a jump, the number of equal closes", nullable=False),
+    number(
+        "value",
+        "the ratio of a jump or of the two series, the number of equal closes",
+        nullable=False,
+    ),
 )
 
 R_SQUARED_COLUMNS: Final = (

@@ -13,6 +13,10 @@ depends_on: str | Sequence[str] | None = None
 STATUS = "pending, processing, active, delisted{} or error"
 STATUS_CHECK = "status IN ('pending', 'processing', 'active', 'delisted', {}'error')"
 WARNING_TYPES = ("jump or frozen", "jump, frozen or one_series_split")
+WARNING_VALUES = (
+    "the price ratio of a jump, the number of equal closes",
+    "the ratio of a jump or of the two series, the number of equal closes",
+)
 
 
 def upgrade() -> None:
@@ -70,13 +74,15 @@ def upgrade() -> None:
         ),
     )
     _allow_status(", retired", "'retired', ")
-    _describe_warnings(*WARNING_TYPES)
+    _describe("warning_type", sa.Text(), *WARNING_TYPES)
+    _describe("value", sa.Double(), *WARNING_VALUES)
 
 
 def downgrade() -> None:
     """Back; a retired symbol becomes a delisted one, which nobody asks for either."""
     op.execute("DELETE FROM price_warnings WHERE warning_type = 'one_series_split'")
-    _describe_warnings(*reversed(WARNING_TYPES))
+    _describe("warning_type", sa.Text(), *reversed(WARNING_TYPES))
+    _describe("value", sa.Double(), *reversed(WARNING_VALUES))
     op.execute("UPDATE symbol_universe SET status = 'delisted' WHERE status = 'retired'")
     _allow_status("", "")
     op.drop_column("symbol_universe", "asked_at")
@@ -99,11 +105,11 @@ def _allow_status(named: str, quoted: str) -> None:
     )
 
 
-def _describe_warnings(old: str, new: str) -> None:
+def _describe(column: str, existing: sa.types.TypeEngine[object], old: str, new: str) -> None:
     op.alter_column(
         "price_warnings",
-        "warning_type",
-        existing_type=sa.Text(),
+        column,
+        existing_type=existing,
         existing_nullable=False,
         existing_comment=old,
         comment=new,
