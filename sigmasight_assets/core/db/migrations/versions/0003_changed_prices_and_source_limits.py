@@ -105,7 +105,7 @@ def _allow_status(named: str, quoted: str) -> None:
     )
 
 
-def _describe(column: str, existing: sa.types.TypeEngine[object], old: str, new: str) -> None:
+def _describe(column: str, existing: sa.Text | sa.Double[float], old: str, new: str) -> None:
     op.alter_column(
         "price_warnings",
         column,
