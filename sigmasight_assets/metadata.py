@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from dagster import (
     AssetExecutionContext,
     AssetMaterialization,
+    AssetsDefinition,
     AssetSpec,
     MaterializeResult,
     MetadataValue,
@@ -17,11 +18,13 @@ from dagster import (
     TableMetadataValue,
     TableRecord,
     TableSchema,
+    asset,
 )
 
 from sigmasight_assets.core.db.read.quality import PriceWarning
 from sigmasight_assets.core.db.write.failures import BatchFailure
 from sigmasight_assets.core.nightly.price_results import FAILURES, SymbolResult
+from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 
 MOST_TABLE_ROWS: Final = 200
 
@@ -37,6 +40,26 @@ def layer_spec(key: str, *, group: str, deps: Sequence[str], description: str) -
         kinds={"postgres", "numpy"},
         code_version="1",
         skippable=True,
+    )
+
+
+def table_asset(
+    *, group: str, deps: Sequence[str], description: str, pool: str | None = None
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+    """An asset that fills a table from outside, one run for any range of sessions.
+
+    pool: the source it asks, which one step asks at a time.
+    """
+    return asset(
+        deps=deps,
+        description=description,
+        group_name=group,
+        owners=["team:risk"],
+        kinds={"postgres", "table"},
+        code_version="1",
+        partitions_def=SESSIONS,
+        backfill_policy=SINGLE_RUN,
+        pool=pool,
     )
 
 
@@ -81,12 +104,12 @@ def materialized(
     if {done.session for done in committed} != set(days):
         _record(context, chosen, committed)
         return
-    for asset, tables in chosen.items():
+    for name, tables in chosen.items():
         for done in committed:
             context.add_asset_metadata(
-                done.metadata(tables), asset_key=asset, partition_key=done.session.isoformat()
+                done.metadata(tables), asset_key=name, partition_key=done.session.isoformat()
             )
-        yield MaterializeResult(asset_key=asset)
+        yield MaterializeResult(asset_key=name)
 
 
 def _record(
@@ -95,11 +118,11 @@ def _record(
     committed: Iterable[Finished],
 ) -> None:
     """An event for each session that is in place, of a run that does not have them all."""
-    for asset, tables in asset_tables.items():
+    for name, tables in asset_tables.items():
         for done in committed:
             context.log_event(
                 AssetMaterialization(
-                    asset, partition=done.session.isoformat(), metadata=done.metadata(tables)
+                    name, partition=done.session.isoformat(), metadata=done.metadata(tables)
                 )
             )
 

@@ -5,34 +5,33 @@ The latest session's copies of them are made by computing that session once more
 """
 
 import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.market.companies import CompanySource
 from sigmasight_assets.core.nightly.companies import (
     CompanyReport,
     refresh_fundamentals,
     refresh_profiles,
 )
-from sigmasight_assets.metadata import failures_table
-from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.metadata import failures_table, table_asset
 from sigmasight_assets.resources import Platform
+
+Refresh = Callable[[Database, CompanySource, datetime, int], CompanyReport]
 
 NOT_ASKED: Final = (
     "no source of companies is configured, or the run's last session is not the latest"
 )
 
 
-@asset(
+@table_asset(
     deps=["symbol_universe"],
-    partitions_def=SESSIONS,
-    backfill_policy=SINGLE_RUN,
-    group_name="companies",
-    owners=["team:risk"],
-    kinds={"postgres", "table"},
-    code_version="1",
+    group="companies",
     pool="yfinance",
     description=(
         "Name, sector, valuation, analysts' targets and estimates of every symbol, asked for anew "
@@ -41,23 +40,12 @@ NOT_ASKED: Final = (
 )
 def company_profiles(context: AssetExecutionContext, platform: Platform) -> MaterializeResult[None]:
     """Ask for the profiles that are due."""
-    started = time.perf_counter()
-    source = _source_of_today(context, platform)
-    if source is None:
-        return MaterializeResult(metadata={"asked": 0, "why": NOT_ASKED})
-    most = platform.settings().profiles_per_night
-    report = refresh_profiles(platform.database(), source, platform.now(), most)
-    return _result(report, started)
+    return _refreshed(context, platform, refresh_profiles, platform.settings().profiles_per_night)
 
 
-@asset(
+@table_asset(
     deps=["company_profiles"],
-    partitions_def=SESSIONS,
-    backfill_policy=SINGLE_RUN,
-    group_name="companies",
-    owners=["team:risk"],
-    kinds={"postgres", "table"},
-    code_version="1",
+    group="companies",
     pool="yfinance",
     description=(
         "Income statements, balance sheets and cash flows, quarterly and annual, of companies "
@@ -66,23 +54,22 @@ def company_profiles(context: AssetExecutionContext, platform: Platform) -> Mate
 )
 def fundamentals(context: AssetExecutionContext, platform: Platform) -> MaterializeResult[None]:
     """Ask for the statements that are due."""
+    return _refreshed(
+        context, platform, refresh_fundamentals, platform.settings().fundamentals_per_night
+    )
+
+
+def _refreshed(
+    context: AssetExecutionContext, platform: Platform, refresh: Refresh, most: int
+) -> MaterializeResult[None]:
+    """Ask for what is due, if the run ends with the latest session: companies are of today."""
     started = time.perf_counter()
-    source = _source_of_today(context, platform)
-    if source is None:
-        return MaterializeResult(metadata={"asked": 0, "why": NOT_ASKED})
-    most = platform.settings().fundamentals_per_night
-    report = refresh_fundamentals(platform.database(), source, platform.now(), most)
-    return _result(report, started)
-
-
-def _source_of_today(context: AssetExecutionContext, platform: Platform) -> CompanySource | None:
-    """The source, if the run ends with the latest session: profiles are of today only."""
     days = platform.completed(context.partition_keys)
     is_latest = days[-1] == sessions.latest_completed(platform.now())
-    return platform.company_source() if is_latest else None
-
-
-def _result(report: CompanyReport, started: float) -> MaterializeResult[None]:
+    source = platform.company_source() if is_latest else None
+    if source is None:
+        return MaterializeResult(metadata={"asked": 0, "why": NOT_ASKED})
+    report = refresh(platform.database(), source, platform.now(), most)
     return MaterializeResult(
         metadata={
             "due": report.due,

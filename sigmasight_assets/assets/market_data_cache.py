@@ -7,26 +7,20 @@ its own pool, and the factors of the night need not wait for contracts.
 import time
 from typing import Final
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from sigmasight_assets.core.db.epochs import Layer, claim_sessions
 from sigmasight_assets.core.nightly.prices import refresh_prices
 from sigmasight_assets.core.symbols import InvestmentClass
-from sigmasight_assets.metadata import results_table
-from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.metadata import results_table, table_asset
 from sigmasight_assets.resources import Platform
 
 FAILED_SHARE: Final = "share of symbols failed"
 
 
-@asset(
+@table_asset(
     deps=["symbol_universe"],
-    partitions_def=SESSIONS,
-    backfill_policy=SINGLE_RUN,
-    group_name="symbols",
-    owners=["team:risk"],
-    kinds={"postgres", "table"},
-    code_version="1",
+    group="symbols",
     pool="yfinance",
     description=(
         "Split-adjusted and total-return daily bars, from 280 sessions before the session on. "
@@ -41,14 +35,9 @@ def market_data_cache(
     return _refreshed(context, platform, InvestmentClass.PUBLIC)
 
 
-@asset(
+@table_asset(
     deps=["symbol_universe"],
-    partitions_def=SESSIONS,
-    backfill_policy=SINGLE_RUN,
-    group_name="symbols",
-    owners=["team:risk"],
-    kinds={"postgres", "table"},
-    code_version="1",
+    group="symbols",
     pool="polygon",
     description=(
         "Daily bars of the option contracts that positions hold, in market_data_cache. A contract "

@@ -2,20 +2,16 @@
 
 import time
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from sigmasight_assets.core.db.write.universe import gather_universe
-from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.metadata import table_asset
 from sigmasight_assets.resources import Platform
 
 
-@asset(
-    partitions_def=SESSIONS,
-    backfill_policy=SINGLE_RUN,
-    group_name="symbols",
-    owners=["team:risk"],
-    kinds={"postgres", "table"},
-    code_version="1",
+@table_asset(
+    deps=[],
+    group="symbols",
     description=(
         "Every symbol that the session needs: held symbols, underlyings and contracts of options, "
         "factor proxies, benchmarks, and whatever is active already. Methodology, section 2."
