@@ -4,7 +4,6 @@ A run of a range records one evaluation without a partition, so each check looks
 of its run and reports the worst. Launched alone, it looks at the newest session there is.
 """
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -12,123 +11,21 @@ from dagster import (
     AssetCheckExecutionContext,
     AssetCheckResult,
     AssetCheckSeverity,
-    AssetKey,
     asset_check,
 )
 
-from sigmasight_assets.assets.market_data_cache import FAILED_SHARE
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
-from sigmasight_assets.core.db.read.prices import last_stored_session
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.read.quality import (
-    Coverage,
     beta_coverage,
     nav_breaks,
-    price_coverage,
-    price_warnings,
 )
 from sigmasight_assets.core.nightly.stress_sanity import stress_breaks
-from sigmasight_assets.core.nightly.symbols import LEAST_COVERAGE
-from sigmasight_assets.metadata import warnings_table
 from sigmasight_assets.overdue import refreshed_within_an_hour_check
+from sigmasight_assets.price_checks import PRICE_CHECKS, coverage_result
 from sigmasight_assets.ranges import sessions_of_run
 from sigmasight_assets.resources import Platform
-
-BELONGS_WINDOW: Final = 20
-MOST_FAILED: Final = 0.10
-WARNS_BELOW: Final = 0.9
-STALE_AFTER: Final = 1
-
-
-@asset_check(
-    asset="market_data_cache",
-    name="price_coverage",
-    blocking=True,
-    description=(
-        "Symbols priced on each session: below 50 % its factors are withheld, and a run that has "
-        "no other session stops; below 90 % warns."
-    ),
-)
-def price_coverage_check(
-    context: AssetCheckExecutionContext, platform: Platform
-) -> AssetCheckResult:
-    """Expected symbols x sessions against stored ones."""
-    with platform.database().connection() as connection:
-        newest = last_stored_session(connection)
-        days = sessions_of_run(context.run.tags) or ([newest] if newest else [])
-        earliest = [sessions.offset(day, 1 - BELONGS_WINDOW) for day in days]
-        coverage = price_coverage(connection, days, earliest)
-    result = _coverage_result(coverage, "priced")
-    withheld = [found for found in coverage if found.share < LEAST_COVERAGE]
-    # An error blocks the run: sessions that can be computed should not wait for the others.
-    blocks = coverage and len(withheld) == len(coverage)
-    return result._replace(
-        severity=AssetCheckSeverity.ERROR if blocks else AssetCheckSeverity.WARN,
-        metadata={**result.metadata, "sessions withheld": len(withheld)},
-    )
-
-
-@asset_check(
-    asset="market_data_cache",
-    name="price_staleness",
-    description="Sessions between the newest stored price and the latest completed session.",
-)
-def price_staleness_check(
-    context: AssetCheckExecutionContext, platform: Platform
-) -> AssetCheckResult:
-    """A backfill of old sessions alone leaves the newest prices where they are: it warns."""
-    latest = sessions.latest_completed(platform.now())
-    with platform.database().connection() as connection:
-        newest = last_stored_session(connection)
-    behind = len(sessions.between(newest, latest)) - 1 if newest else None
-    return AssetCheckResult(
-        passed=behind is not None and behind <= STALE_AFTER,
-        severity=AssetCheckSeverity.WARN,
-        description=f"the newest price is of {newest}; the latest session is {latest}",
-        metadata={} if behind is None else {"sessions behind": behind},
-    )
-
-
-@asset_check(
-    asset="market_data_cache",
-    name="failed_symbols",
-    description="At most 10 % of the symbols that the night needs may fail.",
-)
-def failed_symbols_check(context: AssetCheckExecutionContext) -> AssetCheckResult:
-    """A price source in trouble; the results are a table in the asset's metadata."""
-    return _failures_checked(context, "market_data_cache", AssetCheckSeverity.ERROR)
-
-
-@asset_check(
-    asset="option_prices",
-    name="failed_contracts",
-    description="At most 10 % of the contracts that positions hold may fail.",
-)
-def failed_contracts_check(context: AssetCheckExecutionContext) -> AssetCheckResult:
-    """It warns: without POLYGON_API_KEY contracts have no source, and the night goes on."""
-    return _failures_checked(context, "option_prices", AssetCheckSeverity.WARN)
-
-
-@asset_check(
-    asset="market_data_cache",
-    name="price_warnings",
-    description="Jumps, standstills and splits that only one price column knows: kept, but look.",
-)
-def price_warnings_check(
-    context: AssetCheckExecutionContext, platform: Platform
-) -> AssetCheckResult:
-    """Suspicious prices of the run's sessions."""
-    with platform.database().connection() as connection:
-        newest = last_stored_session(connection)
-        days = sessions_of_run(context.run.tags) or ([newest] if newest else [])
-        found = price_warnings(connection, days)
-    return AssetCheckResult(
-        passed=not found,
-        severity=AssetCheckSeverity.WARN,
-        description=f"{len(found)} suspicious prices" if found else "no price looks suspicious",
-        metadata={"warnings": warnings_table(found)} if found else {},
-    )
 
 
 @asset_check(
@@ -142,7 +39,7 @@ def beta_coverage_check(
     """New listings have no beta yet; a session without any has lost its benchmark."""
     days = _days(context, platform, Layer.SYMBOLS)
     with platform.database().connection() as connection:
-        return _coverage_result(beta_coverage(connection, days), "with a market beta")
+        return coverage_result(beta_coverage(connection, days), "with a market beta")
 
 
 @asset_check(
@@ -186,11 +83,7 @@ def stress_sanity_check(
 
 
 CHECKS: Final = [
-    price_coverage_check,
-    price_staleness_check,
-    failed_symbols_check,
-    failed_contracts_check,
-    price_warnings_check,
+    *PRICE_CHECKS,
     beta_coverage_check,
     nav_identity_check,
     refreshed_within_an_hour_check,
@@ -205,42 +98,3 @@ def _days(context: AssetCheckExecutionContext, platform: Platform, layer: Layer)
         return days
     with platform.database().connection() as connection:
         return published(connection, layer)[-1:]
-
-
-def _failures_checked(
-    context: AssetCheckExecutionContext, asset: str, severity: AssetCheckSeverity
-) -> AssetCheckResult:
-    """What the asset's last materialization says of its failures."""
-    event = context.instance.get_latest_materialization_event(AssetKey(asset))
-    found = event.asset_materialization if event else None
-    value = found.metadata.get(FAILED_SHARE) if found else None
-    if value is None:
-        return AssetCheckResult(
-            passed=False, severity=AssetCheckSeverity.WARN, description="nothing was asked for yet"
-        )
-    share = float(str(value.value))
-    return AssetCheckResult(
-        passed=share <= MOST_FAILED,
-        severity=severity,
-        description=f"{share:.1%} of the symbols that the night needs failed",
-        metadata={"failed share": share},
-    )
-
-
-def _coverage_result(coverage: Sequence[Coverage], what: str) -> AssetCheckResult:
-    """The worst session decides."""
-    worst = min(coverage, key=lambda found: found.share, default=None)
-    if worst is None:
-        return AssetCheckResult(
-            passed=False, severity=AssetCheckSeverity.WARN, description="there is no session yet"
-        )
-    return AssetCheckResult(
-        passed=worst.share >= WARNS_BELOW,
-        severity=AssetCheckSeverity.ERROR
-        if worst.share < LEAST_COVERAGE
-        else AssetCheckSeverity.WARN,
-        description=(
-            f"{worst.session}: {worst.found} of {worst.expected} symbols {what} ({worst.share:.1%})"
-        ),
-        metadata={"worst share": worst.share, "sessions": len(coverage)},
-    )

@@ -16,6 +16,7 @@ from sigmasight_assets.metadata import results_table, table_asset
 from sigmasight_assets.resources import Platform
 
 FAILED_SHARE: Final = "share of symbols failed"
+FAILURES: Final = "failures"
 
 
 @table_asset(
@@ -77,6 +78,7 @@ def _refreshed(
             "price warnings": report.warnings,
             "seconds": round(time.perf_counter() - started, 3),
             **{f"symbols {result}": count for result, count in report.counts().items()},
+            FAILURES: report.failures() or "none",
             FAILED_SHARE: round(report.failed_share(), 4),
             "results": results_table(report.results),
         },

@@ -16,6 +16,9 @@ from sigmasight_assets.ranges import REFRESHED_BY, range_tags
 
 log = logging.getLogger(__name__)
 
+BLOCKED: Final = "DagsterAssetCheckFailedError"
+"""A check that stopped the run: what it found is said below, where a traceback says nothing."""
+
 INTERRUPTED: Final = "DagsterExecutionInterruptedError"
 
 
@@ -48,6 +51,8 @@ def run_job(
         if event.is_step_failure and event.step_failure_data.error:
             if event.step_failure_data.error.cls_name == INTERRUPTED:
                 raise KeyboardInterrupt
+            if event.step_failure_data.error.cls_name == BLOCKED:
+                continue
             log.error("%s: %s", event.step_key, event.step_failure_data.error.to_string())
     for check in result.get_asset_check_evaluations():
         if not check.passed:

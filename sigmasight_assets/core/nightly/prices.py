@@ -65,6 +65,13 @@ class PriceReport:
         counted = Counter(str(each.result) for each in self.results)
         return dict(sorted(counted.items())) | ({"fresh": self.fresh} if self.fresh else {})
 
+    def failures(self) -> str:
+        """How many failed and how, with an example, for a person; empty if none did."""
+        failed = [each for each in self.results if each.result in FAILURES]
+        counted = Counter(str(each.result) for each in failed)
+        how = ", ".join(f"{count} {result}" for result, count in counted.most_common())
+        return f"{how}; {failed[0].symbol}: {failed[0].reason}" if failed else ""
+
     def failed_share(self) -> float:
         """Failed symbols among those that the night needs; 0 where it needs none."""
         needed = len(self.results) + self.fresh
