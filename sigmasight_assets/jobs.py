@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dagster import AssetSelection, define_asset_job, in_process_executor
 
-from sigmasight_assets.partitions import SESSIONS
+from sigmasight_assets.assets.symbol_layer import COMPANY_SYNC
 
 symbol_batch = define_asset_job(
     "symbol_batch",
     selection=AssetSelection.groups("symbols"),
-    partitions_def=SESSIONS,
     executor_def=in_process_executor,
     description="Prices in, symbol-layer tables out; the same work whatever the number of users.",
 )
@@ -17,18 +16,16 @@ symbol_batch = define_asset_job(
 portfolio_refresh = define_asset_job(
     "portfolio_refresh",
     selection=AssetSelection.groups("portfolios"),
-    partitions_def=SESSIONS,
     executor_def=in_process_executor,
     description="Snapshots, exposures, correlations and stress tests of every portfolio.",
 )
 
 company_sync = define_asset_job(
-    "company_sync",
+    COMPANY_SYNC,
     selection=AssetSelection.groups("companies")
     | AssetSelection.assets(
         "symbol_factor_exposures", "symbol_daily_metrics", "factor_covariances"
     ),
-    partitions_def=SESSIONS,
     executor_def=in_process_executor,
     description=(
         "Profiles and statements that are due, then the latest session once more, so that its "

@@ -59,9 +59,17 @@ def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
     ]
     for run in dead:
         instance.report_run_failed(run, DIED)
-        # The daemon does so too, but a command has none, and would wait for the slot for ever.
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    _free_slots(instance)
     return dead
+
+
+def _free_slots(instance: DagsterInstance) -> None:
+    """Free the slots of finished runs: without a daemon a command would wait for them for ever."""
+    storage = instance.event_log_storage
+    for run_id in storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
 
 
 def _lock_file(instance: DagsterInstance, run_id: str) -> Path:

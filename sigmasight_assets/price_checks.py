@@ -12,6 +12,8 @@ from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
     AssetKey,
+    AssetMaterialization,
+    DagsterEventType,
     asset_check,
 )
 
@@ -23,7 +25,7 @@ from sigmasight_assets.core.db.read.quality import (
     price_coverage,
     price_warnings,
 )
-from sigmasight_assets.core.nightly.symbols import LEAST_COVERAGE
+from sigmasight_assets.core.nightly.symbols import LEAST_COVERAGE, WithheldSession, log_withheld
 from sigmasight_assets.metadata import warnings_table
 from sigmasight_assets.ranges import sessions_of_run
 from sigmasight_assets.resources import Platform
@@ -56,6 +58,9 @@ def price_coverage_check(
     withheld = [found for found in coverage if found.share < LEAST_COVERAGE]
     # An error blocks the run: sessions that can be computed should not wait for the others.
     blocks = coverage and len(withheld) == len(coverage)
+    if blocks:
+        held_back = [WithheldSession(each.session, each.found, each.expected) for each in withheld]
+        log_withheld(platform.database(), held_back)
     return result._replace(
         severity=AssetCheckSeverity.ERROR if blocks else AssetCheckSeverity.WARN,
         metadata={**result.metadata, "sessions withheld": len(withheld)},
@@ -136,10 +141,9 @@ PRICE_CHECKS: Final = [
 def _failures_checked(
     context: AssetCheckExecutionContext, asset: str, severity: AssetCheckSeverity
 ) -> AssetCheckResult:
-    """What the asset's last materialization says of its failures."""
-    event = context.instance.get_latest_materialization_event(AssetKey(asset))
-    found = event.asset_materialization if event else None
-    if found is None:
+    """What the asset's materialization in this run, or else its last one, says of its failures."""
+    found = _materialization(context, AssetKey(asset))
+    if found is None or FAILED_SHARE not in found.metadata:
         return AssetCheckResult(
             passed=False, severity=AssetCheckSeverity.WARN, description="nothing was asked for yet"
         )
@@ -150,6 +154,21 @@ def _failures_checked(
         description=f"{share:.1%} of what the night needs failed: {found.metadata[FAILURES].value}",
         metadata={"failed share": share},
     )
+
+
+def _materialization(
+    context: AssetCheckExecutionContext, key: AssetKey
+) -> AssetMaterialization | None:
+    """Of this run: another one may have materialized the asset since."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    logged = context.instance.all_logs(context.run.run_id, of_type=kind)
+    events = [each for each in logged if each.asset_materialization]
+    latest = context.instance.get_latest_materialization_event(key)
+    for event in [*reversed(events), *([latest] if latest else [])]:
+        found = event.asset_materialization
+        if found and found.asset_key == key:
+            return found
+    return None
 
 
 def coverage_result(coverage: Sequence[Coverage], what: str) -> AssetCheckResult:

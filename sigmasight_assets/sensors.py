@@ -13,6 +13,8 @@ from dagster import (
 )
 
 from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.settings import PriceSourceName
 from sigmasight_assets.jobs import company_sync, portfolio_refresh, symbol_batch
 from sigmasight_assets.overdue import punctuality
@@ -62,6 +64,9 @@ def company_sync_sensor(
         return SkipReason("the command that started the batch does this itself")
     if platform.settings().source_name() is not PriceSourceName.YFINANCE:
         return SkipReason("the configured prices come without company data")
+    with platform.database().connection() as connection:
+        if latest not in published(connection, Layer.SYMBOLS, latest):
+            return SkipReason(f"the symbols of {latest} were withheld")
     return run_request(f"company_sync after {context.dagster_run.run_id}", latest, latest)
 
 

@@ -17,7 +17,7 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim, Layer, claim_sessions
 from sigmasight_assets.core.db.write.accounts import Account, Position, add_accounts
-from sigmasight_assets.core.db.write.prices import Asking
+from sigmasight_assets.core.db.write.asked_symbols import Asking
 from sigmasight_assets.core.db.write.universe import add_symbols, gather_universe
 from sigmasight_assets.core.market.bars import join, make_bars
 from sigmasight_assets.core.market.chains import ATTEMPTS, PriceSources
@@ -167,10 +167,16 @@ def claim(database: Database, layer: Layer, on: Sequence[date], run_id: str) -> 
     return database.transaction(lambda connection: claim_sessions(connection, layer, on, run_id))
 
 
-def asking_for(held: Claim, alive_from: date) -> Asking:
+def asking_for(database: Database, held: Claim, alive_from: date) -> Asking:
     """A refresh of prices in the name of a claim, from the one source that a test states."""
     now = sessions.completes_at(max(held.epochs))
-    return Asking(held, now, alive_from, ("stated",), ATTEMPTS)
+    query = (
+        "SELECT symbol, CASE WHEN last_price_date IS NOT NULL THEN price_source END, "
+        "CASE WHEN last_price_date IS NOT NULL THEN asked_from END FROM symbol_universe"
+    )
+    rows = database.transaction(lambda connection: connection.execute(query).fetchall())
+    windows = {symbol: (source, asked_from) for symbol, source, asked_from in rows}
+    return Asking(held, now, windows, ("stated",), alive_from, ATTEMPTS)
 
 
 def add_prices(

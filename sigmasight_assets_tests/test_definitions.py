@@ -137,6 +137,7 @@ def test_a_price_source_has_one_pool_whoever_asks_it() -> None:
         if definition.node_def.pool
     }
     assert pools == {
+        "symbol_universe": "yfinance",
         "market_data_cache": "yfinance",
         "option_prices": "polygon",
         "company_profiles": "yfinance",

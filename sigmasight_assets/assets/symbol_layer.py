@@ -6,11 +6,13 @@ transaction. Any of its tables can still be materialized alone.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from typing import Final
 
 from dagster import AssetExecutionContext, AssetSpec, Failure, MaterializeResult, multi_asset
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db.epochs import Layer, claim_sessions
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.epochs import Layer, claim_sessions, claimed_by
 from sigmasight_assets.core.nightly.symbols import (
     ASSET_TABLES,
     SymbolSession,
@@ -20,6 +22,9 @@ from sigmasight_assets.core.nightly.symbols import (
 from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
 from sigmasight_assets.resources import Platform
+
+COMPANY_SYNC: Final = "company_sync"
+"""The job that computes the latest session once more, for the sake of its profiles alone."""
 
 SPECS: list[AssetSpec] = [
     layer_spec(
@@ -68,12 +73,23 @@ def symbol_layer(
     selected = {key.path[-1] for key in context.selected_asset_keys}
     days = platform.completed(context.partition_keys)
     database = platform.database()
+    if context.job_name == COMPANY_SYNC and _is_under_way(context, database, days[-1]):
+        context.log.info("a batch of the session is under way: it copies the profiles itself")
+        return
     claim = database.transaction(
         lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, context.run.run_id)
     )
     latest = sessions.latest_completed(platform.now())
     refreshed = refresh_symbols(database, claim, days, latest, selected)
     yield from materialized(context, ASSET_TABLES, days, _finished(refreshed, days))
+
+
+def _is_under_way(context: AssetExecutionContext, database: Database, session: date) -> bool:
+    """Whether another run is at work on the session, whose claim a new one would end."""
+    with database.connection() as connection:
+        run_id = claimed_by(connection, Layer.SYMBOLS, session)
+    run = context.instance.get_run_by_id(run_id) if run_id else None
+    return run is not None and not run.is_finished
 
 
 def _finished(

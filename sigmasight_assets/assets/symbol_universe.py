@@ -11,6 +11,8 @@ from sigmasight_assets.resources import Platform
 
 @table_asset(
     deps=[],
+    # With the root asset in it a second batch waits in the queue, not in a place of a run.
+    pool="yfinance",
     group="symbols",
     description=(
         "Every symbol that the session needs: held symbols, underlyings and contracts of options, "

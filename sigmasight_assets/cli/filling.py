@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from dagster import DagsterInstance
 
@@ -23,13 +24,26 @@ from sigmasight_assets.ranges import contiguous_ranges
 
 log = logging.getLogger(__name__)
 
+NEEDED: Final = ("symbol_batch", "portfolio_refresh")
+"""Jobs without which there is no result."""
+
 
 @dataclass(frozen=True)
 class Work:
-    """Sessions to run in each layer."""
+    """Sessions to run in each layer; of companies the latest alone, where a source knows them."""
 
     symbols: frozenset[date]
     portfolios: frozenset[date]
+    companies: frozenset[date]
+
+
+def work_of(settings: Settings, symbols: Collection[date], portfolios: Collection[date]) -> Work:
+    """What the sessions ask for; companies follow the symbols of the latest session."""
+    latest = {sessions.latest_completed(settings.clock())} & set(symbols)
+    knows_companies = settings.source_name() is PriceSourceName.YFINANCE
+    return Work(
+        frozenset(symbols), frozenset(portfolios), frozenset(latest if knows_companies else ())
+    )
 
 
 def fill(grounds: Grounds, instance: DagsterInstance, prices: Prices, wanted: list[date]) -> bool:
@@ -46,17 +60,18 @@ def fill(grounds: Grounds, instance: DagsterInstance, prices: Prices, wanted: li
     work = _missing(grounds, sorted(again | set(wanted)))
     if not work.portfolios:
         log.info("%s: there already", described(wanted))
-    return run_work(grounds.settings, instance, work)
+    return run_work(instance, work)
 
 
-def run_work(
-    settings: Settings, instance: DagsterInstance, work: Work, portfolio_id: str | None = None
-) -> bool:
-    """Symbols, companies, portfolios: one run for each gap-free range; whether all succeeded."""
+def run_work(instance: DagsterInstance, work: Work, portfolio_id: str | None = None) -> bool:
+    """Symbols, companies, portfolios: one run for each gap-free range.
+
+    Returns whether symbols and portfolios succeeded: companies hold up nobody.
+    """
     chosen = {"portfolio_layer": {"config": {"portfolio_ids": [portfolio_id]}}}
     for job, days, config in (
         ("symbol_batch", work.symbols, None),
-        ("company_sync", _with_companies(settings, work.symbols), None),
+        ("company_sync", work.companies, None),
         ("portfolio_refresh", work.portfolios, chosen if portfolio_id else None),
     ):
         for first, last in contiguous_ranges(sorted(days)):
@@ -69,15 +84,9 @@ def run_work(
                 raise
             if not succeeded:
                 log.error("%s failed: the Dagster UI shows the run", job)
-                return False
+                if job in NEEDED:
+                    return False
     return True
-
-
-def _with_companies(settings: Settings, days: Collection[date]) -> set[date]:
-    """The latest session, if it is one of these and the source knows companies."""
-    if settings.source_name() is not PriceSourceName.YFINANCE:
-        return set()
-    return {sessions.latest_completed(settings.clock())} & set(days)
 
 
 def described(days: Iterable[date]) -> str:
@@ -93,7 +102,7 @@ def _missing(grounds: Grounds, wanted: list[date]) -> Work:
     with grounds.database.connection() as connection:
         symbols = set(wanted) - set(published(connection, Layer.SYMBOLS))
         portfolios = set(wanted) - set(published(connection, Layer.PORTFOLIOS))
-    return Work(frozenset(symbols), frozenset(symbols | portfolios))
+    return work_of(grounds.settings, symbols, symbols | portfolios)
 
 
 def _withdraw(grounds: Grounds, prices: Prices) -> set[date]:

@@ -80,7 +80,7 @@ def _run(settings: Settings, days: list[date], portfolio_id: str | None = None) 
     require_range(settings, prices, days[0], days[-1])
     with standing(settings) as grounds:
         # Only now: Dagster's definitions read the environment, and take a second to load.
-        from sigmasight_assets.cli.filling import Work, run_work  # noqa: PLC0415
+        from sigmasight_assets.cli.filling import run_work, work_of  # noqa: PLC0415
 
         if portfolio_id:
             _require_portfolio(grounds, days[0], portfolio_id)
@@ -89,9 +89,9 @@ def _run(settings: Settings, days: list[date], portfolio_id: str | None = None) 
         with grounds.database.connection() as connection:
             there = published(connection, Layer.SYMBOLS, days[0])
         symbols = [] if portfolio_id and days[0] in there else days
-        work = Work(frozenset(symbols), frozenset(days))
+        work = work_of(settings, symbols, days)
         with dagster_instance() as instance:
-            if not run_work(settings, instance, work, portfolio_id):
+            if not run_work(instance, work, portfolio_id):
                 return 1
         print_summary(grounds.database, days[-1])
         return 0

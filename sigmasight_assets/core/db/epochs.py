@@ -92,6 +92,16 @@ def claim_sessions(
     return Claim(layer, run_id, dict(rows))
 
 
+def claimed_by(connection: Connection, layer: Layer, session: date) -> str | None:
+    """The run that claimed a session last, if any did."""
+    row = connection.execute(
+        "SELECT run_id FROM session_epochs WHERE layer = %s AND session = %s "
+        "ORDER BY epoch DESC LIMIT 1",
+        (layer, session),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def check_claim(connection: Connection, claim: Claim, sessions: Collection[date]) -> None:
     """Refuse the transaction if a later run has claimed any of the sessions.
 
@@ -134,14 +144,19 @@ def record_slice(
     )
 
 
-def publish_if_complete(connection: Connection, claim: Claim, session: date) -> bool:
-    """Publish the session if each table of its layer is in place; readers are told on commit.
+def lock_publications(connection: Connection) -> None:
+    """One publication at a time, until the transaction ends.
 
-    One publication at a time: a data version must not become visible after a higher one, which
-    a reader may have remembered, and of two transactions that complete a session together the
-    second has to see what the first wrote. Nothing is locked after this, so nobody waits long.
+    A data version must not become visible after a higher one, which a reader may have remembered;
+    and of two transactions that complete a session together the second has to see what the first
+    wrote. It is taken last, when all that takes long is written, so nobody waits long.
     """
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('published_sessions'), 0)")
+
+
+def publish_if_complete(connection: Connection, claim: Claim, session: date) -> bool:
+    """Publish the session if each table of its layer is in place; readers are told on commit."""
+    lock_publications(connection)
     written = connection.execute(
         "SELECT count(*) FROM written_slices WHERE session = %s AND table_name = ANY(%s)",
         (session, sorted(LAYER_TABLES[claim.layer])),

@@ -22,8 +22,8 @@ class UniverseEntry:
     """What is known of a symbol's stored window.
 
     needed_from: the earliest session whose price some calculation can use. asked_at:
-    when the source last answered for asked_to; has_last: whether asked_to itself has a price.
-    attempts: answers in a row in which the first source of its class had no price.
+    when the source last answered for asked_to. A symbol without any price has no price_source and
+    no asked_from. attempts: answers in a row in which the first source of its class had no price.
     """
 
     symbol: str
@@ -33,7 +33,7 @@ class UniverseEntry:
     asked_to: date | None
     needed_from: date
     asked_at: datetime | None = None
-    has_last: bool = False
+    last_price_date: date | None = None
     attempts: int = 0
 
 
@@ -102,6 +102,9 @@ def _span(
     contract = option_contract(entry.symbol)
     if contract:
         last = min(last, sessions.on_or_before(contract.expiration))
+        is_over = entry.asked_to is not None and entry.asked_to >= last < first
+        if is_over and entry.price_source in (None, source.name):
+            return None
     if entry.needed_from > last:
         return None
     if entry.asked_from is None or entry.asked_to is None or entry.price_source is None:
@@ -110,10 +113,11 @@ def _span(
     if is_another or entry.needed_from < entry.asked_from:
         since = min(entry.needed_from, entry.asked_from)
         return Span(since, max(last, entry.asked_to), replace=is_another)
-    is_over = contract is not None and entry.asked_to >= contract.expiration
-    if is_over or (source.metered and _is_known(entry, last, now)):
+    if source.metered and _is_known(entry, last, now):
         return None
-    since = sessions.offset(min(first, entry.asked_to), -TRAILING_SESSIONS)
+    # A source that was silent for a while may have bars of those days by now.
+    heard = min(first, entry.asked_to, entry.last_price_date or first)
+    since = sessions.offset(heard, -TRAILING_SESSIONS)
     return Span(max(since, entry.needed_from), last)
 
 
@@ -126,7 +130,8 @@ def _is_known(entry: UniverseEntry, last: date, now: datetime) -> bool:
     if entry.asked_at is None or entry.asked_at < sessions.completes_at(last):
         return False
     # A contract may not have traded; a share without its newest bar is asked for again.
-    complete = entry.has_last or entry.investment_class is InvestmentClass.OPTIONS
+    has_newest = entry.last_price_date is not None and entry.last_price_date >= last
+    complete = has_newest or entry.investment_class is InvestmentClass.OPTIONS
     return complete and now - entry.asked_at < ANSWER_STAYS_FRESH
 
 

@@ -106,6 +106,23 @@ class PriceAnswer:
     actions: tuple[CorporateAction, ...] | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
 
+    def outcome(self, symbol: str) -> Outcome:
+        """Sources answer for stored forms: a symbol of any other form has no price."""
+        return self.outcomes.get(symbol, Outcome.NO_DATA)
+
+    def date_ranges(self) -> dict[str, tuple[date, date, int]]:
+        """First date, last date and count of each symbol's bars; bars are sorted."""
+        bars = self.bars
+        if not len(bars):
+            return {}
+        starts = np.flatnonzero(np.r_[True, bars.symbol[1:] != bars.symbol[:-1]])
+        ends = np.r_[starts[1:], len(bars)]
+        names = [bars.symbols[number] for number in bars.symbol[starts].tolist()]
+        first: list[date] = bars.date[starts].astype(object).tolist()
+        last: list[date] = bars.date[ends - 1].astype(object).tolist()
+        counts: list[int] = (ends - starts).tolist()
+        return dict(zip(names, zip(first, last, counts, strict=True), strict=True))
+
 
 class PriceSource(Protocol):
     """Where daily prices come from.

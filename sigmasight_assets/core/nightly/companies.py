@@ -92,7 +92,8 @@ def _refresh(
             failed = _failures(answers)
             log_failures(database, batch, sessions.latest_completed(now), failed)
             failures += failed
-            log.info("%s: %d of %d asked, %s", batch, outcomes.total(), len(due), dict(outcomes))
+            told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+            log.info("%s: %d of %d asked: %s", batch, outcomes.total(), len(due), told)
             if _has_had_enough(answers):
                 break
     return CompanyReport(len(due), dict(outcomes), tuple(failures))

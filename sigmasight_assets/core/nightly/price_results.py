@@ -52,7 +52,11 @@ class SymbolResult:
 def symbol_results(
     request: FetchRequest, answer: PriceAnswer, stored: StoredPrices
 ) -> list[SymbolResult]:
-    """The result of every symbol of one request."""
+    """The result of every symbol of one request.
+
+    Not of those whose windows are fetched again, and not the silence of a source about a symbol
+    that another one serves: it is asked on the chance alone.
+    """
     refused: Counter[str] = Counter(bar.symbol for bar in answer.rejected)
     idle = _idle_contracts(request, answer)
     return [
@@ -65,6 +69,7 @@ def symbol_results(
             _reason(symbol, request, answer, refused),
         )
         for symbol in request.symbols
+        if symbol not in stored.restated and symbol not in stored.kept_elsewhere
     ]
 
 
@@ -82,9 +87,11 @@ def _idle_contracts(request: FetchRequest, answer: PriceAnswer) -> dict[str, str
 
 
 def _result(symbol: str, answer: PriceAnswer, stored: StoredPrices) -> Result:
-    outcome = answer.outcomes.get(symbol, Outcome.NO_DATA)
+    outcome = answer.outcome(symbol)
     if outcome is Outcome.ROWS:
         return Result.UPDATED if symbol in stored.changed else Result.UNCHANGED
+    if symbol in stored.overtaken:
+        return Result.UNCHANGED
     if stored.statuses.get(symbol) == "delisted":
         return Result.DELISTED
     if outcome is Outcome.NO_DATA and option_contract(symbol):
@@ -95,7 +102,7 @@ def _result(symbol: str, answer: PriceAnswer, stored: StoredPrices) -> Result:
 def _reason(
     symbol: str, request: FetchRequest, answer: PriceAnswer, refused: Mapping[str, int]
 ) -> str:
-    outcome = answer.outcomes.get(symbol, Outcome.NO_DATA)
+    outcome = answer.outcome(symbol)
     if outcome is Outcome.ROWS and not refused.get(symbol):
         return ""
     words = answer.reasons.get(symbol)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -14,12 +14,14 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Claim
 from sigmasight_assets.core.db.read.prices import price_counts
 from sigmasight_assets.core.db.read.quality import warning_count
-from sigmasight_assets.core.db.read.restatements import restated_symbols
-from sigmasight_assets.core.db.read.universe import latest_asked, universe_entries
-from sigmasight_assets.core.db.write.changed_prices import Changed
+from sigmasight_assets.core.db.read.universe import (
+    DELISTED_AFTER,
+    latest_asked,
+    universe_entries,
+)
+from sigmasight_assets.core.db.write.asked_symbols import Asking
 from sigmasight_assets.core.db.write.failures import log_failures
-from sigmasight_assets.core.db.write.prices import Asking, StoredPrices, write_prices
-from sigmasight_assets.core.market.bars import without
+from sigmasight_assets.core.db.write.prices import StoredPrices, write_prices
 from sigmasight_assets.core.market.chains import ATTEMPTS, PriceSources, entries_for
 from sigmasight_assets.core.market.planning import (
     FetchRequest,
@@ -30,16 +32,15 @@ from sigmasight_assets.core.market.planning import (
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer, PriceSource
 from sigmasight_assets.core.nightly.price_results import (
     FAILURES,
+    HAVE_BARS,
     SymbolResult,
     failures,
     symbol_results,
 )
-from sigmasight_assets.core.nightly.price_warnings import refresh_warnings
 from sigmasight_assets.core.symbols import InvestmentClass
 
 log = logging.getLogger(__name__)
 
-DELISTED_AFTER: Final = 20
 PRICED_CLASSES: Final = (InvestmentClass.PUBLIC, InvestmentClass.OPTIONS)
 
 
@@ -80,12 +81,11 @@ class PriceReport:
 
 @dataclass(frozen=True)
 class Answered:
-    """One request, what the source said, and what came of it. again: a window fetched anew."""
+    """One request, what the source said, and what came of it."""
 
     request: FetchRequest
     answer: PriceAnswer
     stored: StoredPrices
-    again: bool
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,11 @@ def refresh_prices(
         needed += len(entries)
         chain = sources.chain(investment_class)
         names = tuple(source.name for source in chain)
-        alive_from = sessions.offset(newest, -DELISTED_AFTER)
-        asking = Asking(claim, now, alive_from, names, ATTEMPTS)
+        alive_from = sessions.offset(newest, 1 - DELISTED_AFTER)
+        windows = {entry.symbol: (entry.price_source, entry.asked_from) for entry in entries}
+        asking = Asking(claim, now, windows, names, alive_from, ATTEMPTS)
         answered += _ask_chain(Refresh(database, asking, first, last), chain, entries)
-    changed = _changed(answered)
-    refresh_warnings(database, changed, first)
-    return _report(database, first, last, classes, needed, answered, changed)
+    return _report(database, first, last, classes, needed, answered)
 
 
 def _ask_chain(
@@ -148,15 +147,11 @@ def _ask_chain(
 def _ask(
     refresh: Refresh, source: PriceSource, entries: Sequence[UniverseEntry]
 ) -> Iterator[Answered]:
-    """Ask one source, write each answer, and fetch restated windows again."""
+    """Ask one source, write each answer, and fetch restated windows again, whole."""
     by_symbol = {entry.symbol: entry for entry in entries}
     requests = plan_fetches(entries, source, refresh.first, refresh.last, refresh.asking.now)
     for number, request in enumerate(requests, start=1):
-        answer = source.fetch(request.symbols, request.first, request.last)
-        restated = _restated(refresh, request, answer, by_symbol)
-        gone = {entry.symbol for entry in restated}
-        kept = tuple(symbol for symbol in request.symbols if symbol not in gone)
-        done = _write(refresh, replace(request, symbols=kept), without(answer, gone), again=False)
+        done = _fetch(refresh, source, request)
         log.info(
             "prices %d/%d from %s: %d symbols, %s to %s, %d of them changed",
             number,
@@ -168,42 +163,17 @@ def _ask(
             len(done.stored.changed),
         )
         yield done
+        restated = [by_symbol[symbol] for symbol in sorted(done.stored.restated)]
         for whole in whole_window(restated, source, refresh.last):
             log.info("history restated, fetched again: %s", ", ".join(whole.symbols))
-            answer = source.fetch(whole.symbols, whole.first, whole.last)
-            yield _write(refresh, whole, answer, again=True)
+            yield _fetch(refresh, source, whole)
 
 
-def _write(refresh: Refresh, request: FetchRequest, answer: PriceAnswer, again: bool) -> Answered:
-    stored = write_prices(refresh.database, refresh.asking, request, answer)
-    return Answered(request, answer, stored, again)
-
-
-def _restated(
-    refresh: Refresh,
-    request: FetchRequest,
-    answer: PriceAnswer,
-    by_symbol: Mapping[str, UniverseEntry],
-) -> list[UniverseEntry]:
-    """The symbols of an answer whose stored windows have to be fetched again, whole.
-
-    Their bars stand on another basis than what is stored, so none of them is written.
-    """
-    stored_from = {symbol: by_symbol[symbol].asked_from for symbol in request.symbols}
-    known = {symbol: since for symbol, since in stored_from.items() if since is not None}
-    if request.replace or not known:
-        return []
-    with refresh.database.connection() as connection:
-        found = restated_symbols(connection, answer, known)
-    return [by_symbol[symbol] for symbol in sorted(found)]
-
-
-def _changed(answered: Iterable[Answered]) -> dict[str, Changed]:
-    changed: dict[str, Changed] = {}
-    for each in answered:
-        for symbol, span in each.stored.changed.items():
-            changed[symbol] = span.joined(changed[symbol]) if symbol in changed else span
-    return changed
+def _fetch(refresh: Refresh, source: PriceSource, request: FetchRequest) -> Answered:
+    answer = source.fetch(request.symbols, request.first, request.last)
+    return Answered(
+        request, answer, write_prices(refresh.database, refresh.asking, request, answer)
+    )
 
 
 def _report(
@@ -213,7 +183,6 @@ def _report(
     classes: Sequence[InvestmentClass],
     needed: int,
     answered: Sequence[Answered],
-    changed: Mapping[str, Changed],
 ) -> PriceReport:
     """Log what failed, and count. The last source that was asked for a symbol has the last word."""
     found = {
@@ -226,13 +195,15 @@ def _report(
         log_failures(database, batch, last, failed)
     with database.connection() as connection:
         stored_rows = price_counts(connection, first, last, classes)
-        warnings = warning_count(connection, first, last)
+        warnings = warning_count(connection, first, last, classes)
+    restated = frozenset().union(*(each.stored.restated for each in answered))
+    changes = [span.count for each in answered for span in each.stored.changed.values()]
     return PriceReport(
         results=results,
         fresh=needed - len(results),
-        restated=sum(len(each.request.symbols) for each in answered if each.again),
+        restated=sum(found[symbol].result in HAVE_BARS for symbol in restated),
         offered_rows=sum(each.stored.offered for each in answered),
-        changed_rows=sum(span.count for span in changed.values()),
+        changed_rows=sum(changes),
         rejected_rows=sum(len(each.answer.rejected) for each in answered),
         warnings=warnings,
         stored_rows=stored_rows,

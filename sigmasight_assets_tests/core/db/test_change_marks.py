@@ -339,7 +339,7 @@ def store(database: Database, closes: dict[str, dict[str, float]], replace: bool
     held = claim(database, Layer.SYMBOLS, on, "a")
     request = FetchRequest(("AAPL", "IBM", "MSFT"), on[0], on[-1], replace)
     answer = StatedPrices(closes).fetch(request.symbols, request.first, request.last)
-    write_prices(database, asking_for(held, day("2025-06-02")), request, answer)
+    write_prices(database, asking_for(database, held, day("2025-06-02")), request, answer)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,8 @@ def test_a_corrected_price_marks_the_holders_from_its_session_or_inception(
     assert mark(database, book) == before
     closes["MSFT"][changed_on] = 9.0
     other = mark(database, other_book(database))
-    store(database, closes)
+    # A history whose oldest bar differs is restated: it is stored whole.
+    store(database, closes, replace=changed_on == "2025-06-24")
     stale_from, version = mark(database, book)
     assert (stale_from, version) == (day(expected), before[1] + 1)
     assert mark(database, other_book(database)) == other

@@ -129,8 +129,11 @@ def test_write_prices(database: Database, replace: bool) -> None:
     def storing(source: StatedPrices, replace: bool) -> Work:
         request = FetchRequest(SYMBOLS, day("2024-01-02"), ON[-1], replace)
         answer = source.fetch(request.symbols, request.first, request.last)
-        asking = asking_for(held, day("2025-06-03"))
-        return lambda to: write_prices(to, asking, request, answer)
+
+        def write(to: Database) -> None:
+            write_prices(to, asking_for(to, held, day("2025-06-03")), request, answer)
+
+        return write
 
     def before(to: Database) -> None:
         with to.connection() as connection:

@@ -14,7 +14,7 @@ import pytest
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.universe_members import UniverseMember, universe_members
-from sigmasight_assets.core.db.write.prices import LOCK
+from sigmasight_assets.core.db.write.asked_symbols import LOCK
 from sigmasight_assets.core.db.write.universe import add_symbols
 from sigmasight_assets.core.db.write.universe_members import (
     Added,

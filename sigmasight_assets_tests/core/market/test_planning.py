@@ -107,7 +107,13 @@ def test_every_plan_brings_what_is_needed_whatever_was_asked_before() -> None:
 
 def asked_at(now: datetime, has_last: bool = True, until: str = "2025-07-09") -> UniverseEntry:
     """A share whose source has answered for the run's last session."""
-    return replace(entry("A", ("2024-01-02", until)), asked_at=now, has_last=has_last)
+    newest = day(until) if has_last else day("2025-07-02")
+    return replace(entry("A", ("2024-01-02", until)), asked_at=now, last_price_date=newest)
+
+
+def test_a_source_that_was_silent_is_asked_for_the_days_of_its_silence_too() -> None:
+    silent = replace(entry("A", ("2024-01-02", "2025-06-30")), last_price_date=day("2025-06-10"))
+    assert [each.first for each in plan(silent)] == [day("2025-06-03")]
 
 
 def test_a_metered_source_is_not_asked_twice_in_a_night() -> None:
@@ -137,13 +143,27 @@ def test_sessions_that_settled_long_ago_are_not_asked_of_a_metered_source_again(
     assert len(plan(entry("A", ("2024-01-02", "2025-07-15")), metered=True)) == 1
 
 
-def test_a_contract_is_asked_for_up_to_its_expiration_and_never_after() -> None:
-    contract = replace(entry("AAPL250703C00200000"), investment_class=OPTIONS)
-    assert [each.last for each in plan(contract)] == [day("2025-07-03")]
-    asked = replace(contract, price_source="files", asked_from=NEEDED, asked_to=day("2025-07-03"))
-    assert plan(asked) == []
-    assert plan(replace(asked, asked_to=day("2025-07-02"))) != []
-    assert plan(replace(contract, symbol="AAPL240419C00200000")) == []
+@pytest.mark.parametrize("priced", [True, False])
+def test_a_contract_is_asked_for_up_to_its_expiration_and_never_after(priced: bool) -> None:
+    live = replace(entry("AAPL250703C00200000"), investment_class=OPTIONS)
+    assert [each.last for each in plan(live)] == [day("2025-07-03")]
+    over = replace(
+        live,
+        symbol="AAPL250627C00200000",
+        price_source="files" if priced else None,
+        asked_from=NEEDED if priced else None,
+        asked_to=day("2025-06-27"),
+    )
+    assert plan(over) == []
+    assert plan(replace(over, asked_to=day("2025-06-26"))) != []
+    assert plan(replace(live, symbol="AAPL240419C00200000")) == []
+
+
+def test_a_contract_that_expires_on_a_holiday_is_over_with_the_session_before() -> None:
+    over = replace(
+        entry("AAPL250619C00200000"), investment_class=OPTIONS, asked_to=day("2025-06-18")
+    )
+    assert plan(over) == []
 
 
 def test_a_contract_that_did_not_trade_is_not_asked_for_twice_in_a_night() -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.nightly.symbols import refresh_symbols
+from sigmasight_assets_tests.builders import claim, run_portfolios
 from sigmasight_assets_tests.core.nightly.market import (
     CONTRACT,
     NIGHTS,
@@ -347,6 +351,56 @@ def test_without_a_key_contracts_have_no_source_and_everything_else_goes_on(
     assert ask(books, "SELECT count(*) FROM portfolio_snapshots") == [(2,)]
     (detail,) = ask(books, "SELECT batch_type, item, reason FROM batch_failure_log")
     assert detail == ("option_prices", CONTRACT, "no_source")
+
+
+def versions(database: Database, on: date) -> dict[str, str]:
+    """The transaction that wrote each symbol's factors of a session."""
+    return dict(
+        ask(
+            database,
+            "SELECT symbol, xmin::text FROM symbol_factor_exposures WHERE calculation_date = %s",
+            on,
+        )
+    )
+
+
+@pytest.mark.parametrize(("change", "rewritten"), [(dividend, {"KO"}), (dividend_of_a_proxy, None)])
+def test_only_what_a_change_can_reach_is_computed_again(
+    books: Database,
+    yahoo: Market,
+    change: Callable[[Market], None],
+    rewritten: set[str] | None,
+) -> None:
+    """The rows of the symbol alone, or all of them if it is a factor proxy."""
+    yahoo.night(books, [FIRST], "first")
+    before = versions(books, FIRST)
+    yahoo.night(books, [SECOND], "a quiet night")
+    assert versions(books, FIRST) == before
+    change(yahoo)
+    yahoo.night(books, [THIRD], "third")
+    after = versions(books, FIRST)
+    again = {symbol for symbol in before if after[symbol] != before[symbol]}
+    assert again == (rewritten or set(before))
+
+
+def test_a_slow_backfill_does_not_leave_what_a_quicker_night_has_made_old(
+    books: Database, yahoo: Market, clean: Mapping[str, str]
+) -> None:
+    """The night computes what is published; the session that comes after it is computed again."""
+    whole = yahoo.charts._listings["KO"].close
+    wrong = yahoo.charts._listings["KO"].date == FIRST
+    whole[wrong] *= 1.05
+    yahoo.prices(books, [FIRST, SECOND], "slow")
+    held = claim(books, Layer.SYMBOLS, [FIRST, SECOND], "slow")
+    computing = refresh_symbols(books, held, [FIRST, SECOND], sessions.offset(THIRD, 1))
+    next(computing)
+    whole[wrong] /= 1.05
+    yahoo.night(books, [THIRD], "quick")
+    list(computing)
+    run_portfolios(books, [FIRST, SECOND], "slow")
+    assert ("KO",) in ask(books, "SELECT symbol FROM changed_prices WHERE NOT settled")
+    yahoo.night(books, [THIRD], "next")
+    assert table_checksums(books) == clean
 
 
 def fate(seed: str) -> Reply | None:

@@ -254,7 +254,7 @@ def test_twenty_sessions_without_a_price_make_a_symbol_delisted_and_a_price_brin
     gone_after = {"GONE": closes("2024-01-02", "2025-07-01")}
     source = StatedPrices(market(**gone_after))
     add_prices(database, source, FIRST, FIRST, ["GONE"], run_id="a")
-    last_alive, first_dead = sessions.offset(day(FIRST), 20), sessions.offset(day(FIRST), 21)
+    last_alive, first_dead = sessions.offset(day(FIRST), 19), sessions.offset(day(FIRST), 20)
     for on, status in ((last_alive, "active"), (first_dead, "delisted")):
         text = on.isoformat()
         add_prices(database, source, text, text, run_id=text)

@@ -10,11 +10,18 @@ from sigmasight_assets.core.db.query import fetch_columns
 from sigmasight_assets.core.shapes.panel import Columns
 
 CHANGES: Final = """
-    SELECT symbol, first_changed, last_changed, version FROM changed_prices ORDER BY symbol
+    SELECT symbol, first_changed, last_changed, version, settled FROM changed_prices
+    ORDER BY symbol
 """
 
 
 def changed_prices(connection: Connection) -> Columns:
-    """symbol, first_changed, last_changed and version of every change that is not settled."""
-    types = {"symbol": "text", "first_changed": "date", "last_changed": "date", "version": "int"}
+    """The newest change of each symbol; `settled` says whether results bear it already."""
+    types = {
+        "symbol": "text",
+        "first_changed": "date",
+        "last_changed": "date",
+        "version": "int",
+        "settled": "bool",
+    }
     return fetch_columns(connection, CHANGES, {}, types)

@@ -114,9 +114,13 @@ def price_warnings(connection: Connection, days: Sequence[date]) -> list[PriceWa
     return [PriceWarning(*row) for row in rows]
 
 
-def warning_count(connection: Connection, first: date, last: date) -> int:
-    """Suspicious prices of the sessions from first to last."""
+def warning_count(connection: Connection, first: date, last: date, classes: Sequence[str]) -> int:
+    """Suspicious prices of the classes on the sessions from first to last."""
     row = connection.execute(
-        "SELECT count(*) FROM price_warnings WHERE date BETWEEN %s AND %s", (first, last)
+        """
+        SELECT count(*) FROM price_warnings w JOIN symbol_universe u USING (symbol)
+        WHERE w.date BETWEEN %s AND %s AND u.investment_class = ANY(%s)
+        """,
+        (first, last, [str(each) for each in classes]),
     ).fetchone()
     return int(row[0]) if row else 0

@@ -31,10 +31,10 @@ HELD: Final = """
 # A symbol that has never had a price is as good as new: should its source learn of it, the whole
 # window is wanted. Contracts are asked for while a position holds them.
 ENTRIES: Final = f"""
-    SELECT u.symbol, coalesce(u.price_source, ''),
+    SELECT u.symbol, CASE WHEN u.last_price_date IS NOT NULL THEN u.price_source ELSE '' END,
            CASE WHEN u.last_price_date IS NOT NULL THEN u.asked_from END, u.asked_to,
            held.inception_date, extract(epoch FROM u.asked_at)::float8,
-           coalesce(u.last_price_date >= u.asked_to, false), u.attempts, u.first_seen_date
+           u.last_price_date, u.attempts, u.first_seen_date
     FROM symbol_universe u LEFT JOIN (
         SELECT symbol, min(inception_date) AS inception_date,
                max(coalesce(exit_date, 'infinity')) AS held_until
@@ -50,6 +50,10 @@ ENTRIES: Final = f"""
 """
 
 
+DELISTED_AFTER: Final = 20
+"""Sessions without a price after which a symbol is delisted."""
+
+
 def universe_entries(
     connection: Connection, investment_class: InvestmentClass, first: date
 ) -> list[UniverseEntry]:
@@ -60,7 +64,7 @@ def universe_entries(
         {
             "class": str(investment_class),
             "first": first,
-            "alive_from": sessions.offset(first, -20),
+            "alive_from": sessions.offset(first, 1 - DELISTED_AFTER),
             "always": list(always_in_universe()),
         },
         {
@@ -70,7 +74,7 @@ def universe_entries(
             "to": "date",
             "inception": "date",
             "asked_at": "float",
-            "has_last": "bool",
+            "last_price": "date",
             "attempts": "int",
             "first_seen": "date",
         },
@@ -84,7 +88,7 @@ def universe_entries(
             asked_to=None if np.isnat(asked_to) else asked_to.astype(object),
             needed_from=_needed_from(first, first_seen, inception),
             asked_at=None if np.isnan(asked_at) else datetime.fromtimestamp(asked_at, UTC),
-            has_last=bool(has_last),
+            last_price_date=None if np.isnat(last_price) else last_price.astype(object),
             attempts=int(attempts),
         )
         for (
@@ -94,7 +98,7 @@ def universe_entries(
             asked_to,
             inception,
             asked_at,
-            has_last,
+            last_price,
             attempts,
             first_seen,
         ) in zip(*rows.values(), strict=True)

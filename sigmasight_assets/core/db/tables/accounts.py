@@ -122,6 +122,7 @@ positions: Final = Table(
     ),
     Index(None, "portfolio_id"),
     Index(None, "symbol"),
+    Index(None, "underlying_symbol"),
 )
 
 position_valuations: Final = Table(

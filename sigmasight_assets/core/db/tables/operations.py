@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -83,6 +84,13 @@ changed_prices: Final = Table(
         nullable=False,
         server_default=price_change.next_value(),
         comment="grows with every change; results of the version read settle it",
+    ),
+    Column(
+        "settled",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="every published session says what the prices of this version say",
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from psycopg import Connection
 
+from sigmasight_assets.core.db.write.changed_prices import Changed, together
 from sigmasight_assets.core.market.planning import FetchRequest
 from sigmasight_assets.core.market.source import CorporateAction
 
@@ -17,6 +18,7 @@ GONE: Final = """
           SELECT FROM unnest(%(symbols)s::text[], %(days)s::date[], %(types)s::text[])
               AS a (symbol, day, type)
           WHERE a.symbol = c.symbol AND a.day = c.action_date AND a.type = c.action_type)
+    RETURNING c.symbol, c.action_date
 """
 
 OTHERS: Final = "DELETE FROM corporate_actions WHERE symbol = ANY(%s) AND data_source <> %s"
@@ -32,6 +34,7 @@ UPSERT: Final = """
         value = excluded.value, data_source = excluded.data_source, fetched_at = clock_timestamp()
     WHERE (corporate_actions.value, corporate_actions.data_source)
         IS DISTINCT FROM (excluded.value, excluded.data_source)
+    RETURNING symbol, action_date
 """
 
 
@@ -46,8 +49,11 @@ def replace_actions(
     actions: Sequence[CorporateAction],
     request: FetchRequest,
     known: Sequence[str],
-) -> None:
-    """Store the actions of the known symbols in the range that was asked for."""
+) -> dict[str, Changed]:
+    """Store the actions of the known symbols in the range that was asked for.
+
+    Returns the days between which each symbol's actions changed.
+    """
     values = {
         "source": source,
         "known": list(known),
@@ -58,5 +64,8 @@ def replace_actions(
         "types": [str(action.action_type) for action in actions],
         "values": [action.value for action in actions],
     }
-    connection.execute(GONE, values)
-    connection.execute(UPSERT, values)
+    changed: dict[str, Changed] = {}
+    for statement in (GONE, UPSERT):
+        for symbol, day in connection.execute(statement, values):
+            changed = together(changed, {symbol: Changed(day, day, 0)})
+    return changed

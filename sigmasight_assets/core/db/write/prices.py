@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Final
 
 import numpy as np
 from psycopg import Connection
 
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.epochs import Claim, check_claim
+from sigmasight_assets.core.db.epochs import check_claim
+from sigmasight_assets.core.db.read.restatements import restated_symbols
 from sigmasight_assets.core.db.tables import market_data_cache
-from sigmasight_assets.core.db.write.changed_prices import Changed, note_changes
+from sigmasight_assets.core.db.write.asked_symbols import (
+    Asking,
+    forget_windows,
+    keep_windows,
+    know,
+    lock_symbols,
+)
+from sigmasight_assets.core.db.write.changed_prices import Changed, note_changes, together
 from sigmasight_assets.core.db.write.corporate_actions import forget_actions, replace_actions
 from sigmasight_assets.core.db.write.slices import copy_rows
+from sigmasight_assets.core.db.write.warnings import refresh_warnings
+from sigmasight_assets.core.market.bars import without
 from sigmasight_assets.core.market.planning import FetchRequest
 from sigmasight_assets.core.market.source import UNANSWERED, Outcome, PriceAnswer
 from sigmasight_assets.core.shapes.panel import Columns
@@ -55,87 +64,28 @@ DISCARD: Final = """
     SELECT symbol, min(date), max(date), count(*) FROM gone GROUP BY symbol ORDER BY symbol
 """
 
-# Only a whole window tells how many series there are: a few days may lack one by accident.
-# asked_from to asked_to has no hole: an answer that does not meet the window begins a new one.
-KNOW: Final = """
-    UPDATE symbol_universe u SET
-        price_source = %(source)s,
-        single_series = CASE WHEN a.last_date IS NULL OR u.asked_from < %(first)s
-                             THEN u.single_series ELSE a.single_series END,
-        asked_from = CASE WHEN u.asked_to < %(first)s THEN %(first)s
-                          ELSE LEAST(u.asked_from, %(first)s) END,
-        asked_to = GREATEST(u.asked_to, %(last)s),
-        asked_at = CASE WHEN u.asked_to > %(last)s THEN u.asked_at ELSE %(now)s END,
-        history_from = CASE WHEN LEAST(u.asked_from, %(first)s) = %(first)s
-                            THEN LEAST(a.first_date, u.history_from) ELSE u.history_from END,
-        last_price_date = GREATEST(u.last_price_date, a.last_date),
-        status = CASE WHEN u.status = 'retired' THEN u.status
-                      WHEN a.last_date IS NOT NULL OR u.last_price_date IS NOT NULL
-                      THEN CASE WHEN GREATEST(u.last_price_date, a.last_date) < %(alive_from)s
-                                THEN 'delisted' ELSE 'active' END
-                      WHEN u.attempts + 1 < %(attempts)s THEN u.status ELSE 'error' END,
-        attempts = CASE WHEN a.last_date IS NULL THEN u.attempts + 1
-                        WHEN %(preferred)s THEN 0 ELSE u.attempts END,
-        error_message = CASE WHEN a.last_date IS NULL AND u.last_price_date IS NULL
-                             THEN format(a.message, LEAST(u.asked_from, %(first)s),
-                                         GREATEST(u.asked_to, %(last)s)) END
-    FROM unnest(%(symbols)s::text[], %(first_dates)s::date[], %(last_dates)s::date[],
-                %(single)s::boolean[], %(messages)s::text[])
-        AS a (symbol, first_date, last_date, single_series, message)
-    WHERE u.symbol = a.symbol
-    RETURNING u.symbol, u.status
-"""
-
-FORGET: Final = """
-    UPDATE symbol_universe
-    SET history_from = NULL, last_price_date = NULL, asked_from = NULL, asked_to = NULL
-    WHERE symbol = ANY(%s)
-"""
-
-# There is nothing in the place of a window that a source of the chain vouches for.
-TRIED: Final = """
-    UPDATE symbol_universe SET attempts = attempts + 1,
-        status = CASE WHEN status = 'active' AND last_price_date < %(alive_from)s
-                      THEN 'delisted' ELSE status END
-    WHERE symbol = ANY(%(symbols)s) AND price_source = ANY(%(chain)s)
-      AND last_price_date IS NOT NULL
-    RETURNING symbol, status
-"""
-
-LOCK: Final = """
-    SELECT FROM symbol_universe WHERE symbol = ANY(%s) ORDER BY symbol FOR UPDATE
-"""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """On whose behalf a source was asked: the run's right to write, its instant and its rules.
-
-    chain: the sources of the class, the preferred one first. alive_from: a symbol whose newest
-    price is older is delisted. attempts: answers without a price that make an error of a symbol
-    that never had one.
-    """
-
-    claim: Claim
-    now: datetime
-    alive_from: date
-    chain: tuple[str, ...]
-    attempts: int
-
 
 @dataclass(frozen=True)
 class StoredPrices:
-    """What one answer changed. statuses: by symbol, of those it told something about."""
+    """What one answer changed. statuses: by symbol, of those it told something about.
+
+    restated: symbols whose stored window stands on another basis than the answer; nothing of
+    them was stored. overtaken: symbols that another run has fetched meanwhile, likewise.
+    kept_elsewhere: symbols without a bar whose window another source of the chain serves.
+    """
 
     offered: int
     changed: Mapping[str, Changed]
     statuses: Mapping[str, str]
+    restated: frozenset[str]
+    overtaken: frozenset[str]
+    kept_elsewhere: frozenset[str]
 
 
 def write_prices(
     database: Database, asking: Asking, request: FetchRequest, answer: PriceAnswer
 ) -> StoredPrices:
-    """Store an answer and what it says of each symbol, in one transaction.
+    """Store an answer and all that follows from it, in one transaction.
 
     Nothing changes of a symbol that was not answered. Of a window that was to be replaced nothing
     goes before there is something in its place, unless no source of the chain vouches for it.
@@ -143,50 +93,64 @@ def write_prices(
     Raises:
         StaleEpoch: a later run holds one of the run's sessions; nothing was written.
     """
-    known = [symbol for symbol in request.symbols if _outcome(answer, symbol) not in UNANSWERED]
+    answered = [symbol for symbol in request.symbols if answer.outcome(symbol) not in UNANSWERED]
 
     def work(connection: Connection) -> StoredPrices:
-        connection.execute(LOCK, (known,))
+        overtaken = lock_symbols(connection, asking, answered)
         check_claim(connection, asking.claim, sorted(asking.claim.epochs))
-        kept = _kept(connection, asking, answer, known) if request.replace else {}
+        restated = _restated(connection, asking, request, answer) - overtaken
+        usable = without(answer, restated | overtaken)
+        known = [symbol for symbol in answered if symbol not in restated | overtaken]
+        kept = keep_windows(connection, asking, usable, known) if request.replace else {}
         told = [symbol for symbol in known if symbol not in kept]
-        gone = _changes(connection, DISCARD, told) if request.replace else {}
-        if request.replace:
-            connection.execute(FORGET, (told,))
-            forget_actions(connection, list(gone), answer.source)
-        stored = _store(connection, answer, told)
-        if answer.actions is not None:
-            priced = [symbol for symbol in told if _outcome(answer, symbol) is Outcome.ROWS]
-            replace_actions(connection, answer.source, answer.actions, request, priced)
-        changed = _together(gone, stored)
+        changed, acted = _store(connection, request, usable, told)
+        statuses = know(connection, asking, request, usable, told)
         note_changes(connection, changed)
-        statuses = _know(connection, asking, request, answer, told)
-        return StoredPrices(len(answer.bars), changed, statuses | kept)
+        refresh_warnings(connection, together(changed, acted))
+        elsewhere = frozenset(s for s in kept if asking.windows[s][0] != answer.source)
+        return StoredPrices(
+            len(usable.bars), changed, statuses | kept, restated, overtaken, elsewhere
+        )
 
     return database.transaction(work)
 
 
-def _kept(
-    connection: Connection, asking: Asking, answer: PriceAnswer, known: list[str]
-) -> dict[str, str]:
-    """The symbols that keep the window they have, with their statuses."""
-    values = {
-        "symbols": [symbol for symbol in known if _outcome(answer, symbol) is not Outcome.ROWS],
-        "chain": list(asking.chain),
-        "alive_from": asking.alive_from,
-    }
-    return dict(connection.execute(TRIED, values).fetchall())
+def _restated(
+    connection: Connection, asking: Asking, request: FetchRequest, answer: PriceAnswer
+) -> frozenset[str]:
+    """The symbols of a trailing answer whose whole windows have to be fetched again."""
+    if request.replace:
+        return frozenset()
+    stored = {symbol: asking.windows[symbol][1] for symbol in request.symbols}
+    known = {symbol: since for symbol, since in stored.items() if since is not None}
+    return frozenset(restated_symbols(connection, answer, known) if known else ())
 
 
-def _store(connection: Connection, answer: PriceAnswer, known: list[str]) -> dict[str, Changed]:
+def _store(
+    connection: Connection, request: FetchRequest, answer: PriceAnswer, told: list[str]
+) -> tuple[dict[str, Changed], dict[str, Changed]]:
+    """Store prices and actions; returns what changed of the first, and of the second."""
+    gone: dict[str, Changed] = {}
+    if request.replace:
+        gone = _changes(connection, DISCARD, told)
+        forget_windows(connection, told)
+        forget_actions(connection, list(gone), answer.source)
+    changed = together(gone, _store_bars(connection, answer, told))
+    if answer.actions is None:
+        return changed, {}
+    priced = [symbol for symbol in told if answer.outcome(symbol) is Outcome.ROWS]
+    return changed, replace_actions(connection, answer.source, answer.actions, request, priced)
+
+
+def _store_bars(connection: Connection, answer: PriceAnswer, told: list[str]) -> dict[str, Changed]:
     """Store new and different rows; returns what they changed."""
     if not len(answer.bars):
         return {}
-    row = connection.execute(STORED, (known,)).fetchone()
+    row = connection.execute(STORED, (told,)).fetchone()
     if not (row and row[0]):
-        # A first load: millions of rows, half the time. LOCK keeps others off these symbols.
+        # A first load: millions of rows, half the time. The locks keep others off these symbols.
         copy_rows(connection, "market_data_cache", market_data_cache, _rows(answer))
-        return {name: Changed(*span) for name, span in _date_ranges(answer).items()}
+        return {name: Changed(*span) for name, span in answer.date_ranges().items()}
     connection.execute(INCOMING)
     copy_rows(connection, "incoming", market_data_cache, _rows(answer))
     return _changes(connection, UPSERT)
@@ -195,19 +159,6 @@ def _store(connection: Connection, answer: PriceAnswer, known: list[str]) -> dic
 def _changes(connection: Connection, statement: str, *values: Sequence[str]) -> dict[str, Changed]:
     found = connection.execute(statement, values or None).fetchall()
     return {symbol: Changed(first, last, count) for symbol, first, last, count in found}
-
-
-def _together(gone: Mapping[str, Changed], stored: Mapping[str, Changed]) -> dict[str, Changed]:
-    """Rows that went and rows that came, by symbol."""
-    changed = dict(gone)
-    for symbol, came in stored.items():
-        changed[symbol] = came.joined(changed[symbol]) if symbol in changed else came
-    return changed
-
-
-def _outcome(answer: PriceAnswer, symbol: str) -> Outcome:
-    """Sources answer for stored forms: a symbol of any other form has no price."""
-    return answer.outcomes.get(symbol, Outcome.NO_DATA)
 
 
 def _rows(answer: PriceAnswer) -> Columns:
@@ -223,57 +174,3 @@ def _rows(answer: PriceAnswer) -> Columns:
         "volume": bars.volume,
         "data_source": np.full(len(bars), answer.source),
     }
-
-
-def _know(
-    connection: Connection,
-    asking: Asking,
-    request: FetchRequest,
-    answer: PriceAnswer,
-    known: list[str],
-) -> dict[str, str]:
-    """What the answer says of each symbol: from when to when it has prices, or why not."""
-    ranges = _date_ranges(answer)
-    nothing = (None, None, 0)
-    found = connection.execute(
-        KNOW,
-        {
-            "source": answer.source,
-            "first": request.first,
-            "last": request.last,
-            "now": asking.now,
-            "alive_from": asking.alive_from,
-            "attempts": asking.attempts,
-            "preferred": answer.source == asking.chain[0],
-            "symbols": known,
-            "first_dates": [ranges.get(symbol, nothing)[0] for symbol in known],
-            "last_dates": [ranges.get(symbol, nothing)[1] for symbol in known],
-            "single": [symbol in answer.single_series for symbol in known],
-            "messages": [_message(answer, symbol) for symbol in known],
-        },
-    )
-    return dict(found.fetchall())
-
-
-def _message(answer: PriceAnswer, symbol: str) -> str:
-    """Why there is no price; %s stand for the range that was asked for, as format() reads it."""
-    reason = answer.reasons.get(symbol)
-    if reason:
-        return f"{answer.source}: {reason}".replace("%", "%%")
-    if _outcome(answer, symbol) is Outcome.NO_DATA:
-        return f"{answer.source} has no price from %s to %s"
-    return f"{answer.source}: every price was refused"
-
-
-def _date_ranges(answer: PriceAnswer) -> dict[str, tuple[date, date, int]]:
-    """First date, last date and count of each symbol's bars, sorted by symbol and date."""
-    bars = answer.bars
-    if not len(bars):
-        return {}
-    starts = np.flatnonzero(np.r_[True, bars.symbol[1:] != bars.symbol[:-1]])
-    ends = np.r_[starts[1:], len(bars)]
-    names = [bars.symbols[number] for number in bars.symbol[starts]]
-    first: list[date] = bars.date[starts].astype(object).tolist()
-    last: list[date] = bars.date[ends - 1].astype(object).tolist()
-    counts: list[int] = (ends - starts).tolist()
-    return dict(zip(names, zip(first, last, counts, strict=True), strict=True))

@@ -14,6 +14,7 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import (
     Claim,
     check_claim,
+    lock_publications,
     lock_slices,
     publish_if_complete,
     record_slice,
@@ -50,7 +51,7 @@ def write_session(
     One transaction: rows, the record of them and the publication appear together or not at all.
     Slices of a subset alone never complete a session, but a session that is complete is
     published anew, so that readers notice. `also` is done in the same transaction, before the
-    publication. Returns rows written by table name.
+    publication and under its lock. Returns rows written by table name.
 
     Raises:
         StaleEpoch: a later run holds the session; nothing was written.
@@ -63,6 +64,7 @@ def write_session(
         for part in slices:
             if part.subset is None:
                 record_slice(connection, claim, part.table.name, session, written[part.table.name])
+        lock_publications(connection)
         if also:
             also(connection)
         publish_if_complete(connection, claim, session)

@@ -54,7 +54,7 @@ CONTRACTS: Final = f"""
         SELECT symbol, max(coalesce(exit_date, '9999-12-31')) AS until
         FROM ({HELD}) AS lots GROUP BY symbol
     ) AS held ON held.symbol = u.symbol
-    WHERE u.investment_class = 'OPTIONS' AND u.status IN ('active', 'retired')
+    WHERE u.investment_class = 'OPTIONS'
     ORDER BY u.symbol FOR UPDATE OF u
 """
 

@@ -12,6 +12,29 @@ depends_on: str | Sequence[str] | None = None
 
 STATUS = "pending, processing, active, delisted{} or error"
 STATUS_CHECK = "status IN ('pending', 'processing', 'active', 'delisted', {}'error')"
+# Thousands of actions meet hundreds of thousands of positions: an OR can use no index.
+HOLDERS = """
+CREATE OR REPLACE FUNCTION mark_holders_changed(symbols text[], action_types text[], days date[])
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM mark_portfolio_changed(held.portfolio_id, min(
+        CASE held.action_type WHEN 'dividend' THEN held.day ELSE '-infinity' END))
+    FROM ({holders}) AS held
+    GROUP BY held.portfolio_id ORDER BY held.portfolio_id;
+END $$
+"""
+ACTIONS = "unnest(symbols, action_types, days) AS a (symbol, action_type, day)"
+BY_INDEX = f"""
+    SELECT p.portfolio_id, a.action_type, a.day FROM {ACTIONS} JOIN positions p USING (symbol)
+    UNION ALL
+    SELECT p.portfolio_id, a.action_type, a.day FROM {ACTIONS}
+    JOIN positions p ON p.underlying_symbol = a.symbol
+"""
+BY_SCAN = f"""
+    SELECT p.portfolio_id, a.action_type, a.day FROM {ACTIONS}
+    JOIN positions p ON p.symbol = a.symbol OR p.underlying_symbol = a.symbol
+"""
+
 WARNING_TYPES = ("jump or frozen", "jump, frozen or one_series_split")
 WARNING_VALUES = (
     "the price ratio of a jump, the number of equal closes",
@@ -44,6 +67,13 @@ def upgrade() -> None:
             nullable=False,
             comment="grows with every change; results of the version read settle it",
         ),
+        sa.Column(
+            "settled",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="every published session says what the prices of this version say",
+        ),
         sa.PrimaryKeyConstraint("symbol", name=op.f("changed_prices_pkey")),
     )
     op.create_table(
@@ -73,6 +103,8 @@ def upgrade() -> None:
             comment="when the source last answered for the newest sessions",
         ),
     )
+    op.create_index(op.f("positions_underlying_symbol_idx"), "positions", ["underlying_symbol"])
+    op.execute(HOLDERS.format(holders=BY_INDEX))
     _allow_status(", retired", "'retired', ")
     _describe("warning_type", sa.Text(), *WARNING_TYPES)
     _describe("value", sa.Double(), *WARNING_VALUES)
@@ -85,6 +117,8 @@ def downgrade() -> None:
     _describe("value", sa.Double(), *reversed(WARNING_VALUES))
     op.execute("UPDATE symbol_universe SET status = 'delisted' WHERE status = 'retired'")
     _allow_status("", "")
+    op.execute(HOLDERS.format(holders=BY_SCAN))
+    op.drop_index(op.f("positions_underlying_symbol_idx"), "positions")
     op.drop_column("symbol_universe", "asked_at")
     op.drop_table("source_limits")
     op.drop_table("changed_prices")
