@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_QUIETLY := --quiet --disable-pip-version-check
 UP ?= --source synthetic
 
-.PHONY: run test lint bench api-closure clean
+.PHONY: run test lint bench bench-market api-closure clean
 
 run: .venv/installed
 	@$(BIN)/python -m sigmasight_assets.cli.main up $(UP)
@@ -20,6 +20,10 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+# A night of every symbol at the two requests a second that Yahoo allows: an hour and a half.
+bench-market: .venv/installed
+	$(BIN)/python -m benchmarks.market_night
 
 # The service must run without Dagster: an environment that holds its dependencies alone.
 api-closure:

@@ -16,6 +16,7 @@ from sigmasight_assets.cli.platform import dagster_instance, standing
 from sigmasight_assets.core.db.embedded import EmbeddedPostgres
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.settings import load_settings
+from sigmasight_assets_tests.assets.exchange import Exchange, open_exchange
 from sigmasight_assets_tests.assets.instances import (
     NOW,
     RANGE,
@@ -111,3 +112,9 @@ def _stage(ours: str, dagsters: str, home: Path) -> Iterator[Stage]:
 
 def _name(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def exchange(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Exchange]:
+    """A stage whose prices come from a market on loopback, in good health."""
+    yield from open_exchange(stage, monkeypatch)

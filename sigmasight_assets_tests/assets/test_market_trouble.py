@@ -9,21 +9,18 @@ from dagster._core.test_utils import create_run_for_test
 
 from sigmasight_assets.cli.filling import run_work, work_of
 from sigmasight_assets.core.settings import load_settings
-from sigmasight_assets_tests.assets.test_market import (
+from sigmasight_assets_tests.assets.exchange import (
     BEFORE,
     CONTRACT,
     LATEST,
-    RANGE,
     SHARES,
     STRANGER,
     Exchange,
     batch,
-    exchange,
 )
+from sigmasight_assets_tests.assets.instances import RANGE
 from sigmasight_assets_tests.market_servers.loopback import Reply, Request
 from sigmasight_assets_tests.market_servers.yahoo import chart_of
-
-__all__ = ["exchange"]
 
 
 def test_a_command_does_not_wait_for_the_slot_of_a_run_that_has_ended(exchange: Exchange) -> None:

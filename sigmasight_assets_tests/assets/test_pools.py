@@ -30,23 +30,20 @@ from sigmasight_assets.core.nightly.prices import refresh_prices
 from sigmasight_assets.partitions import NEW_YORK
 from sigmasight_assets_tests.assets.conftest import Templates
 from sigmasight_assets_tests.assets.dagster_dev import daemon, webserver
-from sigmasight_assets_tests.assets.instances import NOW, RANGE, advisory_locks, eventually
-from sigmasight_assets_tests.assets.test_market import (
+from sigmasight_assets_tests.assets.exchange import (
     HELD,
     KEY,
     LATEST,
     SHARES,
     Exchange,
-    exchange,
     places_of_the_key,
 )
+from sigmasight_assets_tests.assets.instances import NOW, RANGE, advisory_locks, eventually
 from sigmasight_assets_tests.builders import claim, run_portfolios, run_symbols
 from sigmasight_assets_tests.market_servers.loopback import Reply, Request
 from sigmasight_assets_tests.market_servers.yahoo import CHART, is_chart
 from sigmasight_assets_tests.market_servers.yahoo_companies import PROFILE_PATH, STATEMENTS_PATH
 from sigmasight_assets_tests.postgres import drop_database, fresh_database
-
-__all__ = ["exchange"]
 
 FIRST, SECOND, THIRD = RANGE[:3]
 PROXIES = tuple(symbol for symbol in SHARES if symbol not in HELD)

@@ -83,6 +83,7 @@ class Patience:
         self._lock = threading.Lock()
         self._failures = 0
         self._pauses = 0
+        self._is_leaving = False
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """The answer to a question, which sends requests of its own after `limit.wait_for_turn`.
@@ -105,6 +106,10 @@ class Patience:
             raise
         return answer
 
+    def give_up(self) -> None:
+        """Whoever asks is leaving: questions under way are not tried again, others not asked."""
+        self._is_leaving = True
+
     def _once(self, question: Callable[[], Answer]) -> Answer:
         given_up = self._given_up()
         if given_up:
@@ -123,6 +128,8 @@ class Patience:
         return answer
 
     def _given_up(self) -> SourceUnavailable | RateLimited | None:
+        if self._is_leaving:
+            return SourceUnavailable(self.source, "the run that asked is ending")
         if self._pauses >= MOST_PAUSES_IN_A_ROW:
             return RateLimited(self.source, None)
         if self._failures >= MOST_FAILURES_IN_A_ROW:

@@ -80,7 +80,12 @@ class YahooSource:
             return self._find(data, symbol, first, last)
 
         with ThreadPoolExecutor(self._at_once, thread_name_prefix=SOURCE) as pool:
-            found = dict(zip(asked, pool.map(find, asked), strict=True))
+            try:
+                found = dict(zip(asked, pool.map(find, asked), strict=True))
+            except BaseException:
+                # A Ctrl-C waits for the requests under way, but for no second try of them.
+                self._patience.give_up()
+                raise
         return _answer(found, first, last)
 
     def listed_symbols(self) -> tuple[str, ...]:

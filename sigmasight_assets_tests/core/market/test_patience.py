@@ -108,6 +108,21 @@ def test_a_source_that_is_left_alone_costs_no_waiting():
     assert time.monotonic() - started < 0.5
 
 
+def test_whoever_leaves_does_not_try_again_even_when_others_are_answered():
+    asked = patience(first_wait=0.0)
+
+    def fails_as_the_run_ends():
+        asked.give_up()
+        raise DOWN
+
+    question = Script()
+    with pytest.raises(SourceUnavailable):
+        asked.ask(fails_as_the_run_ends)
+    with pytest.raises(SourceUnavailable, match="is ending"):
+        asked.ask(question)
+    assert question.tries == 0
+
+
 def test_an_answer_between_failures_begins_the_count_anew():
     asked = patience()
     fail(asked, 19)
