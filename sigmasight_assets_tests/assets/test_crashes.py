@@ -13,7 +13,7 @@ from dagster import DagsterRunStatus
 from dagster._core.launcher import WorkerStatus
 
 from sigmasight_assets.cli.execution import run_job
-from sigmasight_assets.core.nightly import symbols
+from sigmasight_assets.core.nightly import symbol_sessions
 from sigmasight_assets.liveness import fail_dead_runs
 from sigmasight_assets_tests.assets.instances import (
     ALL_ASSETS,
@@ -48,7 +48,7 @@ def test_a_run_killed_twice_half_way_leaves_in_the_end_what_a_straight_run_does(
 def test_sessions_before_one_that_raises_are_kept_and_recorded(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session_rows = symbols.session_rows
+    session_rows = symbol_sessions.session_rows
 
     def raise_on_the_fourth(panel, returns, session, companies):
         if session == RANGE[3]:
@@ -56,7 +56,7 @@ def test_sessions_before_one_that_raises_are_kept_and_recorded(
         return session_rows(panel, returns, session, companies)
 
     with monkeypatch.context() as patch:
-        patch.setattr(symbols, "session_rows", raise_on_the_fourth)
+        patch.setattr(symbol_sessions, "session_rows", raise_on_the_fourth)
         assert not run_job(stage.instance, "symbol_batch", RANGE[0], RANGE[5])
     assert stage.published("symbols") == RANGE[:3]
     assert all(stage.materialized(asset) == RANGE[:3] for asset in SYMBOL_ASSETS[2:])
