@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -125,8 +125,7 @@ def refresh_prices(
         chain = sources.chain(investment_class)
         names = tuple(source.name for source in chain)
         alive_from = sessions.offset(newest, 1 - DELISTED_AFTER)
-        windows = {entry.symbol: (entry.price_source, entry.asked_from) for entry in entries}
-        asking = Asking(claim, now, windows, names, alive_from, ATTEMPTS)
+        asking = Asking(claim, now, {}, names, alive_from, ATTEMPTS)
         answered += _ask_chain(Refresh(database, asking, first, last), chain, entries)
     return _report(database, first, last, classes, needed, answered)
 
@@ -138,10 +137,19 @@ def _ask_chain(
     outcomes: dict[str, Outcome] = {}
     answered: list[Answered] = []
     for place, source in enumerate(chain):
-        for each in _ask(refresh, source, entries_for(place, chain, entries, outcomes)):
+        asked = entries_for(place, chain, entries, outcomes)
+        if place:
+            # What the first source was silent about has lost the window of a source of the past.
+            names = refresh.asking.chain
+            asked = [each if each.price_source in names else _new(each) for each in asked]
+        for each in _ask(refresh, source, asked):
             answered.append(each)
             outcomes.update(each.answer.outcomes)
     return answered
+
+
+def _new(entry: UniverseEntry) -> UniverseEntry:
+    return replace(entry, price_source=None, asked_from=None, last_price_date=None)
 
 
 def _ask(
@@ -149,6 +157,8 @@ def _ask(
 ) -> Iterator[Answered]:
     """Ask one source, write each answer, and fetch restated windows again, whole."""
     by_symbol = {entry.symbol: entry for entry in entries}
+    windows = {entry.symbol: (entry.price_source, entry.asked_from) for entry in entries}
+    refresh = replace(refresh, asking=replace(refresh.asking, windows=windows))
     requests = plan_fetches(entries, source, refresh.first, refresh.last, refresh.asking.now)
     for number, request in enumerate(requests, start=1):
         done = _fetch(refresh, source, request)
