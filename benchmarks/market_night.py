@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -101,6 +102,8 @@ def loop(world: World, url: str, night: date) -> tuple[Timing, int]:
     since = datetime.combine(sessions.offset(night, -280), clock(), UTC)
 
     def ask_each() -> None:
+        # It says on every call which of its own words of pandas are old.
+        warnings.simplefilter("ignore")
         for symbol in chosen(world):
             yfinance.Ticker(symbol).history(start=since, end=night, auto_adjust=False)
 
