@@ -18,6 +18,7 @@ TOLERANCE: Final = 1e-5
 LOOKED_AT: Final = 3
 """Bars of a symbol: the oldest one may be missing on either side."""
 
+# OFFSET keeps the look-ups by key: a join of thousands of bars would read the whole table.
 # Only the oldest bar that both have: a bar that alone differs, after it, is a late correction.
 RETOLD: Final = """
     SELECT symbol FROM (
@@ -26,8 +27,10 @@ RETOLD: Final = """
                OR abs(a.adj_close / m.adj_close - 1) > %(tolerance)s AS differs
         FROM unnest(%(symbols)s::text[], %(days)s::date[], %(closes)s::float8[],
                     %(adj_closes)s::float8[]) AS a (symbol, day, close, adj_close)
-        JOIN market_data_cache m ON m.symbol = a.symbol AND m.date = a.day
-            AND m.data_source = %(source)s
+        CROSS JOIN LATERAL (
+            SELECT close, adj_close, data_source FROM market_data_cache
+            WHERE symbol = a.symbol AND date = a.day OFFSET 0) AS m
+        WHERE m.data_source = %(source)s
         ORDER BY a.symbol, a.day
     ) AS oldest WHERE differs
 """
@@ -36,8 +39,9 @@ NEW_ACTIONS: Final = """
     SELECT DISTINCT a.symbol
     FROM unnest(%(symbols)s::text[], %(days)s::date[], %(types)s::text[], %(values)s::float8[])
         AS a (symbol, day, type, value)
-    JOIN market_data_cache m ON m.symbol = a.symbol AND m.date < a.day
-    WHERE NOT EXISTS (
+    WHERE EXISTS (
+        SELECT FROM market_data_cache m WHERE m.symbol = a.symbol AND m.date < a.day)
+      AND NOT EXISTS (
         SELECT FROM corporate_actions c
         WHERE c.symbol = a.symbol AND c.action_date = a.day AND c.action_type = a.type
           AND c.value = a.value)
