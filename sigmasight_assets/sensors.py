@@ -15,7 +15,6 @@ from dagster import (
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
-from sigmasight_assets.core.settings import PriceSourceName
 from sigmasight_assets.jobs import company_sync, portfolio_refresh, symbol_batch
 from sigmasight_assets.overdue import punctuality
 from sigmasight_assets.ranges import REFRESHED_BY, run_request, sessions_of_run
@@ -62,7 +61,7 @@ def company_sync_sensor(
         return SkipReason(f"run {context.dagster_run.run_id} did not end with {latest}")
     if context.dagster_run.tags.get(REFRESHED_BY):
         return SkipReason("the command that started the batch does this itself")
-    if platform.settings().source_name() is not PriceSourceName.YFINANCE:
+    if not platform.settings().knows_companies():
         return SkipReason("the configured prices come without company data")
     with platform.database().connection() as connection:
         if latest not in published(connection, Layer.SYMBOLS, latest):

@@ -19,7 +19,7 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.write.price_sources import supersede_prices
-from sigmasight_assets.core.settings import PriceSourceName, Settings
+from sigmasight_assets.core.settings import Settings
 from sigmasight_assets.ranges import contiguous_ranges
 
 log = logging.getLogger(__name__)
@@ -40,10 +40,8 @@ class Work:
 def work_of(settings: Settings, symbols: Collection[date], portfolios: Collection[date]) -> Work:
     """What the sessions ask for; companies follow the symbols of the latest session."""
     latest = {sessions.latest_completed(settings.clock())} & set(symbols)
-    knows_companies = settings.source_name() is PriceSourceName.YFINANCE
-    return Work(
-        frozenset(symbols), frozenset(portfolios), frozenset(latest if knows_companies else ())
-    )
+    companies = latest if settings.knows_companies() else ()
+    return Work(frozenset(symbols), frozenset(portfolios), frozenset(companies))
 
 
 def fill(grounds: Grounds, instance: DagsterInstance, prices: Prices, wanted: list[date]) -> bool:

@@ -103,6 +103,10 @@ class Settings(BaseSettings):
         """The price source: synthetic unless configured (never in production)."""
         return self.price_source or PriceSourceName.SYNTHETIC
 
+    def knows_companies(self) -> bool:
+        """Whether profiles and statements come with the configured prices."""
+        return self.source_name() is PriceSourceName.YFINANCE
+
     def clock(self) -> datetime:
         """The present instant, or the one that NOW freezes. The only clock there is."""
         return self.now or datetime.now(UTC)

@@ -38,7 +38,7 @@ def make_sources(settings: Settings, limits: Limits) -> PriceSources:
 
 def make_company_source(settings: Settings, limits: Limits) -> CompanySource | None:
     """The source of profiles and statements; None where the configured prices come without."""
-    if settings.source_name() is not PriceSourceName.YFINANCE:
+    if not settings.knows_companies():
         return None
     from sigmasight_assets.core.market.yahoo_companies import YahooCompanies  # noqa: PLC0415
     from sigmasight_assets.core.market.yahoo_session import (  # noqa: PLC0415
