@@ -26,11 +26,11 @@ from sigmasight_assets.core.db.read.quality import (
     price_warnings,
 )
 from sigmasight_assets.core.nightly.symbols import LEAST_COVERAGE, WithheldSession, log_withheld
+from sigmasight_assets.core.risk.symbol_factor_exposures import BELONGS_WINDOW
 from sigmasight_assets.metadata import warnings_table
 from sigmasight_assets.ranges import sessions_of_run
 from sigmasight_assets.resources import Platform
 
-BELONGS_WINDOW: Final = 20
 MOST_FAILED: Final = 0.10
 WARNS_BELOW: Final = 0.9
 STALE_AFTER: Final = 1
@@ -59,8 +59,7 @@ def price_coverage_check(
     # An error blocks the run: sessions that can be computed should not wait for the others.
     blocks = coverage and len(withheld) == len(coverage)
     if blocks:
-        held_back = [WithheldSession(each.session, each.found, each.expected) for each in withheld]
-        log_withheld(platform.database(), held_back)
+        log_withheld(platform.database(), [WithheldSession(each) for each in withheld])
     return result._replace(
         severity=AssetCheckSeverity.ERROR if blocks else AssetCheckSeverity.WARN,
         metadata={**result.metadata, "sessions withheld": len(withheld)},

@@ -28,7 +28,8 @@ from sigmasight_assets.core.nightly.symbol_sessions import (
     refresh_session,
 )
 from sigmasight_assets.core.risk.returns import simple_returns
-from sigmasight_assets.core.risk.symbol_factor_exposures import belongs
+from sigmasight_assets.core.risk.symbol_factor_exposures import BELONGS_WINDOW
+from sigmasight_assets.core.shapes.coverage import Coverage, panel_coverage
 from sigmasight_assets.core.shapes.panel import Columns
 
 log = logging.getLogger(__name__)
@@ -41,15 +42,14 @@ LEAST_COVERAGE: Final = 0.5
 class WithheldSession:
     """A session that was not computed: too few of the symbols that belong to it have a price."""
 
-    session: date
-    priced: int
-    expected: int
+    coverage: Coverage
 
     def sentence(self) -> str:
         """For a person."""
+        found = self.coverage
         return (
-            f"factors of {self.session} withheld: {self.priced} of {self.expected} symbols have a "
-            f"price, fewer than {LEAST_COVERAGE:.0%}"
+            f"factors of {found.session} withheld: {found.found} of {found.expected} symbols have "
+            f"a price, fewer than {LEAST_COVERAGE:.0%}"
         )
 
 
@@ -81,10 +81,10 @@ def refresh_symbols(
     returns = simple_returns(panel.adj_close)
     withheld: list[WithheldSession] = []
     for session in days:
-        priced = int(np.isfinite(panel.close[panel.row(session)]).sum())
-        expected = int(belongs(panel, session).sum())
-        if priced < LEAST_COVERAGE * expected or not expected:
-            withheld.append(WithheldSession(session, priced, expected))
+        earliest = sessions.offset(session, 1 - BELONGS_WINDOW)
+        coverage = panel_coverage(panel, earliest, session)
+        if coverage.share < LEAST_COVERAGE:
+            withheld.append(WithheldSession(coverage))
             log.warning(withheld[-1].sentence())
             yield withheld[-1]
         else:
@@ -100,8 +100,9 @@ def refresh_symbols(
 def log_withheld(database: Database, withheld: Sequence[WithheldSession]) -> None:
     """Keep for a person why sessions have no factors."""
     for each in withheld:
-        failure = BatchFailure(str(each.session), "low_coverage", each.sentence())
-        log_failures(database, "symbol_layer", each.session, [failure])
+        session = each.coverage.session
+        failure = BatchFailure(str(session), "low_coverage", each.sentence())
+        log_failures(database, "symbol_layer", session, [failure])
 
 
 def _recompute_changed(task: Task, changes: Columns, days: Sequence[date]) -> list[date]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-import numpy as np
 from psycopg import Connection
 
 from sigmasight_assets.core.db.read.prices import public_panel
+from sigmasight_assets.core.shapes.coverage import Coverage, panel_coverage
 
 BETA_COVERAGE: Final = """
     SELECT calculation_date, count(*), count(market_beta)
@@ -33,20 +33,6 @@ NAV_IDENTITY: Final = """
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """How many rows a session should have and how many it has."""
-
-    session: date
-    expected: int
-    found: int
-
-    @property
-    def share(self) -> float:
-        """A fraction; a session that expects nothing lacks everything."""
-        return self.found / self.expected if self.expected else 0.0
-
-
-@dataclass(frozen=True)
 class NavBreak:
     """A pair of sessions whose change of NAV is not P&L plus flows."""
 
@@ -65,15 +51,7 @@ def price_coverage(
     if not days:
         return []
     panel = public_panel(connection, min(earliest), max(days))
-    priced = np.isfinite(panel.close)
-    windows = [
-        priced[panel.row(first) : panel.row(day) + 1]
-        for day, first in zip(days, earliest, strict=True)
-    ]
-    return [
-        Coverage(day, int(window.any(axis=0).sum()), int(window[-1].sum()))
-        for day, window in zip(days, windows, strict=True)
-    ]
+    return [panel_coverage(panel, first, day) for day, first in zip(days, earliest, strict=True)]
 
 
 def beta_coverage(connection: Connection, days: Sequence[date]) -> list[Coverage]:
