@@ -55,7 +55,7 @@ def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
     dead = [
         run
         for run in instance.get_runs(filters=RunsFilter(statuses=UNFINISHED))
-        if has_died(instance, run.run_id)
+        if has_died(instance, run.run_id) and not _has_ended(instance, run.run_id)
     ]
     for run in dead:
         instance.report_run_failed(run, DIED)
@@ -63,12 +63,17 @@ def fail_dead_runs(instance: DagsterInstance) -> list[DagsterRun]:
     return dead
 
 
+def _has_ended(instance: DagsterInstance, run_id: str) -> bool:
+    """Asked once more when the process is gone: it may just have ended as it should."""
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
+
+
 def _free_slots(instance: DagsterInstance) -> None:
     """Free the slots of finished runs: without a daemon a command would wait for them for ever."""
     storage = instance.event_log_storage
     for run_id in storage.get_concurrency_run_ids():
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
+        if _has_ended(instance, run_id):
             storage.free_concurrency_slots_for_run(run_id)
 
 
@@ -94,6 +99,5 @@ def _forget_finished(instance: DagsterInstance, folder: Path) -> None:
     """Remove the locks of finished runs; an unfinished one's is how it is found to be dead."""
     for lock in folder.glob("*.lock"):
         if _is_abandoned(lock):
-            run = instance.get_run_by_id(lock.stem)
-            if run is None or run.is_finished:
+            if _has_ended(instance, lock.stem):
                 lock.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from sigmasight_assets.core.nightly.companies import (
     refresh_profiles,
 )
 from sigmasight_assets.metadata import failures_table, table_asset
+from sigmasight_assets.pools import YAHOO
 from sigmasight_assets.resources import Platform
 
 Refresh = Callable[[Database, CompanySource, datetime, int], CompanyReport]
@@ -32,7 +33,7 @@ NOT_ASKED: Final = (
 @table_asset(
     deps=["symbol_universe"],
     group="companies",
-    pool="yfinance",
+    pool=YAHOO,
     description=(
         "Name, sector, valuation, analysts' targets and estimates of every symbol, asked for anew "
         "after 7 days, held symbols first. On the latest session only. Methodology, section 3."
@@ -46,7 +47,7 @@ def company_profiles(context: AssetExecutionContext, platform: Platform) -> Mate
 @table_asset(
     deps=["company_profiles"],
     group="companies",
-    pool="yfinance",
+    pool=YAHOO,
     description=(
         "Income statements, balance sheets and cash flows, quarterly and annual, of companies "
         "that reported three days ago or more, or whose are missing. Methodology, section 11."

@@ -13,6 +13,7 @@ from sigmasight_assets.core.db.epochs import Layer, claim_sessions
 from sigmasight_assets.core.nightly.prices import refresh_prices
 from sigmasight_assets.core.symbols import InvestmentClass
 from sigmasight_assets.metadata import results_table, table_asset
+from sigmasight_assets.pools import POLYGON, YAHOO
 from sigmasight_assets.resources import Platform
 
 FAILED_SHARE: Final = "share of symbols failed"
@@ -22,7 +23,7 @@ FAILURES: Final = "failures"
 @table_asset(
     deps=["symbol_universe"],
     group="symbols",
-    pool="yfinance",
+    pool=YAHOO,
     description=(
         "Split-adjusted and total-return daily bars, from 280 sessions before the session on. "
         "Bad bars are refused with a reason, suspicious ones kept and listed in price_warnings. "
@@ -39,7 +40,7 @@ def market_data_cache(
 @table_asset(
     deps=["symbol_universe"],
     group="symbols",
-    pool="polygon",
+    pool=POLYGON,
     description=(
         "Daily bars of the option contracts that positions hold, in market_data_cache. A contract "
         "that did not trade keeps its last mark. Methodology, section 2."

@@ -6,13 +6,14 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from sigmasight_assets.core.db.write.universe import gather_universe
 from sigmasight_assets.metadata import table_asset
+from sigmasight_assets.pools import YAHOO
 from sigmasight_assets.resources import Platform
 
 
 @table_asset(
     deps=[],
     # With the root asset in it a second batch waits in the queue, not in a place of a run.
-    pool="yfinance",
+    pool=YAHOO,
     group="symbols",
     description=(
         "Every symbol that the session needs: held symbols, underlyings and contracts of options, "

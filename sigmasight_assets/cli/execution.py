@@ -47,7 +47,10 @@ def run_job(
         },
         raise_on_error=False,
     )
+    failed_steps = [event for event in result.all_events if event.is_step_failure]
     for event in result.all_events:
+        if event.is_run_failure and not failed_steps:
+            log.error("%s: %s %s", job_name, event.message, event.job_failure_data.error or "")
         if event.is_step_failure and event.step_failure_data.error:
             if event.step_failure_data.error.cls_name == INTERRUPTED:
                 raise KeyboardInterrupt

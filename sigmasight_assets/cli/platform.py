@@ -84,7 +84,11 @@ def dagster_instance() -> DagsterInstance:
     """The instance that the environment of `standing` leads to, for runs of this process."""
     from dagster import DagsterInstance  # noqa: PLC0415  (a second that bad arguments spare)
 
-    return DagsterInstance.from_config(os.environ["DAGSTER_HOME"], COMMAND_YAML)
+    from sigmasight_assets.pools import enter_pools  # noqa: PLC0415
+
+    instance = DagsterInstance.from_config(os.environ["DAGSTER_HOME"], COMMAND_YAML)
+    enter_pools(instance)
+    return instance
 
 
 def bring_up_to_date(database: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +157,7 @@ def _read(home: Path) -> dict[str, Any]:
 
 def _write(home: Path, kept: dict[str, Any]) -> None:
     path = home / "price_source.json"
-    draft = path.with_suffix(".draft")
+    # Of its own: two commands that start at once would take each other's away.
+    draft = path.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(kept))
     draft.replace(path)

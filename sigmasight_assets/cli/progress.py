@@ -16,14 +16,14 @@ STEP_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 5.0
 
 
-class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
+class _Terminal(logging.Handler):
     """Our own messages on stderr.
 
     Steps of core's long loops are many; one a second shows that they go on.
     """
 
     def __init__(self) -> None:
-        super().__init__(sys.stderr)
+        super().__init__()
         self.spoke_at = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -32,7 +32,7 @@ class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
         if is_step and record.levelno <= logging.INFO and now < self.spoke_at + STEP_SECONDS:
             return
         self.spoke_at = now
-        super().emit(record)
+        print(self.format(record), file=sys.stderr, flush=True)
 
 
 def show_progress() -> None:

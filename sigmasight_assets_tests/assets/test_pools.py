@@ -28,6 +28,7 @@ from sigmasight_assets.core.market.polygon_source import PolygonSource
 from sigmasight_assets.core.market.yahoo import YahooSource
 from sigmasight_assets.core.nightly.prices import refresh_prices
 from sigmasight_assets.partitions import NEW_YORK
+from sigmasight_assets.pools import POOLS
 from sigmasight_assets_tests.assets.conftest import Templates
 from sigmasight_assets_tests.assets.dagster_dev import daemon, webserver
 from sigmasight_assets_tests.assets.exchange import (
@@ -99,6 +100,11 @@ def whose(request: Request) -> str:
         return str(end.date())
     paths = (PROFILE_PATH, STATEMENTS_PATH)
     return next((path for path in paths if request.path.startswith(path)), "")
+
+
+def test_the_pools_are_there_before_two_runs_can_ask_for_one_at_once(exchange: Exchange) -> None:
+    limits = exchange.instance.event_log_storage.get_pool_limits()
+    assert {(limit.name, limit.limit) for limit in limits} == {(pool, 1) for pool in POOLS}
 
 
 def test_a_killed_fetch_is_gone_on_with_by_the_next_command(
