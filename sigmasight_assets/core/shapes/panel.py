@@ -19,7 +19,7 @@ Columns = Mapping[str, NDArray[Any]]
 The one shape in which calculations hand rows to the database room. Absent values are NaN in
 float arrays, NaT in datetime64[D] arrays and None in object arrays; integer and boolean arrays
 have none. Text is an object array of str, or a fixed-width str array in which '' is absent.
-JSON columns are object arrays of dict or list.
+JSON columns are object arrays of dict or list, ARRAY columns object arrays of arrays.
 """
 
 

@@ -9,7 +9,18 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 from psycopg import Connection
-from sqlalchemy import Boolean, Column, Date, Double, Integer, Numeric, Table, Uuid
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Table,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
@@ -65,6 +76,8 @@ def _told(column: Column[Any]) -> str | None:
     kind = _kind(column)
     if isinstance(kind, JSONB):
         return f"({column.name} ->> 0)::numeric"
+    if isinstance(kind, ARRAY) and isinstance(kind.item_type, Double):
+        return f"{column.name}[1]::numeric"
     return f"{column.name}::numeric" if isinstance(kind, (Double, Numeric)) else None
 
 
@@ -78,11 +91,16 @@ def _column(column: Column[Any], session: date, version: int, rows: int) -> np.n
         documents = np.empty(rows, dtype=object)
         documents[:] = [[version]] * rows
         return documents
+    if isinstance(kind, ARRAY):
+        arrays = np.empty(rows, dtype=object)
+        arrays[:] = [_column(Column("of", kind.item_type), session, version, 1)] * rows
+        return arrays
     for handled, value in (
         (Uuid, PORTFOLIO_IDS),
         (Date, [np.datetime64(session)]),
         (Boolean, [True]),
         (Integer, [version]),
+        (SmallInteger, [version]),
         (Numeric, [float(version)]),
         (Double, [float(version)]),
     ):

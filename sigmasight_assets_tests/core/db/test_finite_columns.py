@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 from psycopg import Connection, sql
-from sqlalchemy import Column, Double, Float, Numeric, Table
+from sqlalchemy import ARRAY, Column, Double, Float, Numeric, Table
 from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
 
 from sigmasight_assets.core.db.engine import Database
@@ -85,6 +85,46 @@ def test_the_bulk_path_refuses_infinity_and_makes_nan_absent(database: Database,
                 assert connection.execute(found).fetchone() == (3,)
 
 
+def arrays_of_doubles() -> list[tuple[str, str]]:
+    return [
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, ARRAY) and isinstance(column.type.item_type, Double)
+    ]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_an_array_refuses_nan_and_infinity_beside_null_wherever_they_stand(
+    database: Database, value: str
+) -> None:
+    assert arrays_of_doubles() == [("correlation_matrices", "correlations")]
+    table = metadata.tables["correlation_matrices"]
+    with rolled_back(database) as connection:
+        copy_rows(connection, table.name, table, example_rows(table, SESSION, 1))
+        connection.execute("UPDATE correlation_matrices SET correlations = '{0.1,NULL}'")
+        for array in (f"{{{value}}}", f"{{0.1,{value},NULL}}", f"{{NULL,0.1,{value}}}"):
+            with pytest.raises(REFUSALS), connection.transaction():
+                connection.execute("UPDATE correlation_matrices SET correlations = %s", (array,))
+
+
+def test_the_bulk_path_makes_nan_absent_in_an_array_and_refuses_infinity(
+    database: Database,
+) -> None:
+    table = metadata.tables["correlation_matrices"]
+    rows = dict(example_rows(table, SESSION, 1, rows=1))
+    array = np.empty(1, dtype=object)
+    with rolled_back(database) as connection:
+        for infinite in (np.inf, -np.inf):
+            array[0] = np.array([np.nan, infinite])
+            with pytest.raises(REFUSALS), connection.transaction():
+                copy_rows(connection, table.name, table, {**rows, "correlations": array})
+        array[0] = np.array([np.nan, 0.5])
+        copy_rows(connection, table.name, table, {**rows, "correlations": array})
+        found = connection.execute("SELECT correlations FROM correlation_matrices").fetchall()
+        assert found == [([None, 0.5],)]
+
+
 def test_prices_and_what_owners_state_refuse_nan_and_infinity(database: Database) -> None:
     held = lot("AAPL260116C00200000", "2", "11.5", "2025-07-01")
     portfolio = add_portfolio(database, held, inception="2025-07-01")
@@ -131,7 +171,17 @@ def test_a_document_cannot_hold_nan(database: Database) -> None:
         for column in table.columns
         if isinstance(column.type, JSONB)
     ]
-    assert len(documents) > 10
+    assert documents == [
+        ("correlation_calculations", "clusters"),
+        ("correlation_calculations", "symbols_excluded"),
+        ("factor_exposures", "missing_symbols"),
+        ("portfolio_snapshots", "sector_exposure"),
+        ("portfolio_snapshots", "missing_symbols"),
+        ("stress_scenario_moves", "implied_moves"),
+        ("stress_test_results", "floored_symbols"),
+        ("stress_test_results", "fallback_symbols"),
+        ("stress_test_scenarios", "shocks"),
+    ]
     with rolled_back(database) as connection:
         for table, column in documents:
             insert = sql.SQL("INSERT INTO {} ({}) VALUES ('[NaN]')").format(

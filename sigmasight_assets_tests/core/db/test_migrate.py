@@ -39,7 +39,7 @@ OBJECTS = """
     SELECT 'trigger', tgname FROM pg_trigger WHERE NOT tgisinternal
     ORDER BY 1, 2
 """
-HEAD = "0004"
+HEAD = "0005"
 VERSION_TABLE = [("i", "alembic_version_pkc"), ("r", "alembic_version")]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db.binary_copy import EPOCH
+from sigmasight_assets.core.db.binary_values import EPOCH
 from sigmasight_assets.core.shapes.panel import Floats, PricePanel
 
 # One row per symbol: PostgreSQL joins 2.5 million prices into 11,000 strings of bytes in half the
@@ -81,6 +81,12 @@ def _spread(
     turned = np.full(shape[::-1], np.nan)
     turned[column, row] = values
     return np.ascontiguousarray(turned.T)
+
+
+def first_stored_session(connection: Connection) -> date | None:
+    """The oldest session with any price."""
+    row = connection.execute("SELECT min(date) FROM market_data_cache").fetchone()
+    return row[0] if row else None
 
 
 def last_stored_session(connection: Connection) -> date | None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, Index, Integer, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 
 from sigmasight_assets.core.db.tables.base import (
     copied,
@@ -79,26 +92,25 @@ portfolio_snapshots: Final = Table(
 factor_exposures: Final = Table(
     "factor_exposures",
     metadata,
+    day_key("calculation_date"),
     derived_id("portfolio_id"),
     Column("factor_name", Text, primary_key=True),
-    day_key("calculation_date"),
     number("exposure_value", "sum of MV/NAV x beta"),
     usd("exposure_dollar", "exposure_value x NAV"),
     number("exposure_invested", "the same with weights over invested gross value"),
     number("coverage_pct", "0-100, gross PUBLIC value with this beta", nullable=False),
     document("missing_symbols", "PUBLIC symbols without this beta", nullable=False),
-    Index(None, "calculation_date"),
+    Index(None, "portfolio_id", "calculation_date"),
 )
 
 position_factor_exposures: Final = Table(
     "position_factor_exposures",
     metadata,
-    derived_id("position_id"),
     day_key("calculation_date"),
+    derived_id("position_id"),
     Column("portfolio_id", Uuid, nullable=False),
     number("weight", "MV / NAV, signed"),
     *(number(name, "the symbol's beta; its exposure is weight x beta") for name in BETA_COLUMNS),
-    Index(None, "calculation_date"),
     Index(None, "portfolio_id", "calculation_date"),
 )
 
@@ -125,9 +137,22 @@ correlation_matrices: Final = Table(
     metadata,
     derived_id("portfolio_id"),
     day_key("calculation_date"),
-    document("symbols", "[n], sorted", nullable=False),
-    document("correlations", "[n(n-1)/2], upper triangle by rows, null = unknown", nullable=False),
-    document("observations", "[n(n-1)/2], common returns of each pair", nullable=False),
+    Column("symbols", ARRAY(Text), nullable=False, comment="n of them, sorted"),
+    Column(
+        "correlations",
+        ARRAY(Double),
+        nullable=False,
+        comment="n(n-1)/2, upper triangle by rows, NULL = unknown",
+    ),
+    Column(
+        "observations",
+        ARRAY(SmallInteger),
+        nullable=False,
+        comment="n(n-1)/2, common returns of each pair",
+    ),
+    CheckConstraint(
+        "'-Infinity' < ALL (correlations) AND 'Infinity' > ALL (correlations)", name="finite"
+    ),
     Index(None, "calculation_date"),
 )
 
@@ -140,10 +165,55 @@ stress_test_scenarios: Final = Table(
     words("category", "market, rates, rotation, volatility or historical", nullable=False),
     words("severity", "mild, base, moderate, severe or extreme", nullable=False),
     document("shocks", "{factor: shock}, fractions; Interest_Rate a yield change", nullable=False),
-    words("style_shocks", "excess (of the market) or absolute", nullable=False),
-    Column("is_active", Boolean, nullable=False),
-    Column("display_order", Integer, nullable=False),
+    Column(
+        "style_shocks",
+        Text,
+        nullable=False,
+        server_default="excess",
+        comment="excess (of the market) or absolute",
+    ),
+    Column("is_active", Boolean, nullable=False, server_default="true"),
+    Column("display_order", Integer, nullable=False, server_default="1000"),
+    Column(
+        "origin",
+        Text,
+        nullable=False,
+        server_default="custom",
+        comment="package: kept as its file says; custom: added here, and left alone",
+    ),
     CheckConstraint("style_shocks IN ('excess', 'absolute')", name="style_shocks"),
+    CheckConstraint(
+        "category IN ('market', 'rates', 'rotation', 'volatility', 'historical')", name="category"
+    ),
+    CheckConstraint(
+        "severity IN ('mild', 'base', 'moderate', 'severe', 'extreme')", name="severity"
+    ),
+    CheckConstraint("origin IN ('package', 'custom')", name="origin"),
+    CheckConstraint("(origin = 'custom') = (scenario_id LIKE 'custom\\_%')", name="custom_id"),
+    CheckConstraint("shocks_are_valid(shocks)", name="shocks"),
+)
+
+benchmark_sector_weights: Final = Table(
+    "benchmark_sector_weights",
+    metadata,
+    Column("benchmark", Text, primary_key=True, comment="SP500"),
+    day_key("as_of_date", "valid from this day to the next one stated"),
+    Column("sector", Text, primary_key=True, comment="as core/risk/sectors.py names it"),
+    number("weight", "fraction of the index", nullable=False),
+    CheckConstraint("weight BETWEEN 0 AND 1", name="weight"),
+)
+
+reconciliation_exceptions: Final = Table(
+    "reconciliation_exceptions",
+    metadata,
+    day_key("snapshot_date"),
+    derived_id("portfolio_id"),
+    Column("item", Text, primary_key=True, comment="the column of portfolio_snapshots"),
+    usd("stored", "what the snapshot says; NULL without a snapshot"),
+    usd("from_positions", "positions x prices, worked out by the database"),
+    usd("as_served", "what the service would answer"),
+    words("detail", "for a person", nullable=False),
+    Index(None, "portfolio_id"),
 )
 
 stress_scenario_moves: Final = Table(
@@ -160,9 +230,9 @@ stress_scenario_moves: Final = Table(
 stress_test_results: Final = Table(
     "stress_test_results",
     metadata,
+    day_key("calculation_date"),
     derived_id("portfolio_id"),
     Column("scenario_id", Text(collation="C"), primary_key=True),
-    day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),
     usd("correlated_pnl", "through joint betas and conditional proxy moves"),
     usd("correlation_effect", "correlated - direct"),
@@ -171,18 +241,18 @@ stress_test_results: Final = Table(
     document("fallback_symbols", "without joint betas, entered by market beta", nullable=False),
     words("direct_reason", "why direct_pnl is NULL"),
     words("correlated_reason", "why correlated_pnl is NULL"),
-    Index(None, "calculation_date"),
+    Index(None, "portfolio_id", "calculation_date"),
 )
 
 market_risk_scenarios: Final = Table(
     "market_risk_scenarios",
     metadata,
+    day_key("calculation_date"),
     derived_id("portfolio_id"),
     Column("scenario", Text(collation="C"), primary_key=True, comment="such as rates_up_100bp"),
-    day_key("calculation_date"),
     usd("direct_pnl", "sum of exposure_dollar x the scenario's own figures"),
     usd("correlated_pnl", "through joint betas and conditional proxy moves"),
     words("direct_reason", "why direct_pnl is NULL"),
     words("correlated_reason", "why correlated_pnl is NULL"),
-    Index(None, "calculation_date"),
+    Index(None, "portfolio_id", "calculation_date"),
 )
