@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from sigmasight_assets.core.risk.pairwise_correlations import pairs
-from sigmasight_assets.core.shapes.panel import Bools, Floats
+from sigmasight_assets.core.risk.pairwise_correlations import of_pairs, pairs
+from sigmasight_assets.core.shapes.book import Ints
+from sigmasight_assets.core.shapes.panel import Floats
 
 _CUT: Final = np.sqrt(0.6) + 1e-12
 """The distance of a correlation of 0.7, which itself still joins whatever its rounding."""
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Two or more symbols that average linkage joins within a distance of sqrt(0.6).
+class Cluster(TypedDict):
+    """Two or more symbols that average linkage joins within a distance of sqrt(0.6), as stored.
 
     name: the sector of every member, else the symbol of largest gross value. symbols: sorted.
     average_correlation: mean of the known pairs within, None if none is known.
@@ -30,9 +32,20 @@ class Cluster:
     average_correlation: float | None
     gross_share: float
 
-    def document(self) -> dict[str, Any]:
-        """The cluster as stored."""
-        return asdict(self)
+
+@dataclass(frozen=True)
+class _Members:
+    """M symbols in K clusters of several matrices, by cluster and then as in their matrix.
+
+    label: (K,) of each cluster, ascending. first: (K,) where its members begin.
+    cluster: (M,) 0 to K-1. matrix, symbol: (M,) which matrix, and which symbol of it.
+    """
+
+    label: Ints
+    first: Ints
+    cluster: Ints
+    matrix: Ints
+    symbol: Ints
 
 
 def find_clusters(
@@ -40,45 +53,83 @@ def find_clusters(
     weight: Floats,
     sector: NDArray[Any],
     correlation: Floats,
-    matrix: Floats,
-) -> tuple[Cluster, ...]:
-    """Clusters of n >= 2 symbols, largest gross share first, ties alphabetical.
+    matrices: Floats,
+) -> list[list[Cluster]]:
+    """The clusters of each of B matrices over n >= 2 symbols.
 
-    symbols: (n,) str, sorted. weight: (n,) fractions of gross value, adding up to 1.
-    sector: (n,) str, '' = unknown. correlation: (n(n-1)/2,) as known, NaN = unknown.
-    matrix: (n, n) completed. Distances are sqrt(2 (1 - rho)), rho clipped to +-1.
+    Those of a matrix come largest gross share first, ties alphabetical. symbols: (B, n) str,
+    sorted. weight: (B, n) fractions of gross value, adding up to 1. sector: (B, n) str, '' =
+    unknown. correlation: (B, n(n-1)/2) as known, NaN = unknown. matrices: (B, n, n) completed.
+    Distances are sqrt(2 (1 - rho)), rho clipped to +-1.
     """
-    i, j = pairs(len(symbols))
-    distance = np.sqrt(2.0 * (1.0 - np.clip(matrix[i, j], -1.0, 1.0)))
-    if not (distance <= _CUT).any():
-        return ()
-    label = fcluster(linkage(distance, method="average"), _CUT, criterion="distance")
-    groups = [label == each for each in np.flatnonzero(np.bincount(label) > 1)]
-    clusters = [
-        Cluster(
-            _name(symbols[member], weight[member], sector[member]),
-            symbols[member].tolist(),
-            _known_mean(correlation[member[i] & member[j]]),
-            float(weight[member].sum()),
+    distance = np.sqrt(2.0 * (1.0 - np.clip(of_pairs(matrices), -1.0, 1.0)))
+    label = _labels(distance, symbols.shape[1])
+    members = _members(label)
+    at = members.matrix, members.symbol
+    share = np.bincount(members.cluster, weight[at])
+    average = _known_means(label, members, correlation)
+    names = _names(members, symbols[at], weight[at], sector[at])
+    listed = np.split(symbols[at], members.first[1:])
+    found: list[list[Cluster]] = [[] for _ in symbols]
+    for each in np.lexsort((members.symbol[members.first], -share)):
+        found[members.matrix[members.first[each]]].append(
+            Cluster(
+                name=names[each],
+                symbols=listed[each].tolist(),
+                average_correlation=None if np.isnan(average[each]) else float(average[each]),
+                gross_share=float(share[each]),
+            )
         )
-        for member in groups
-    ]
-    return tuple(sorted(clusters, key=lambda found: (-found.gross_share, found.symbols)))
+    return found
 
 
-def clustered(symbols: NDArray[Any], clusters: tuple[Cluster, ...]) -> Bools:
-    """Which symbols belong to a cluster. Shape of `symbols`."""
-    members = {symbol for cluster in clusters for symbol in cluster.symbols}
-    return np.array([symbol in members for symbol in symbols], dtype=np.bool_)
+def _labels(distance: Floats, n: int) -> Ints:
+    """(B, n) numbers from (B, n(n-1)/2) distances: equal for symbols of one cluster.
+
+    Heights never fall from one merge to the next, so the merges up to the cut, each a node tied
+    to the two that it joins, connect exactly the symbols of one cluster.
+    """
+    near = np.flatnonzero((distance <= _CUT).any(axis=1))
+    trees = [linkage(distance[each], method="average") for each in near]
+    merges = np.array(trees).reshape(-1, n - 1, 4)
+    tree, step = np.nonzero(merges[:, :, 2] <= _CUT)
+    nodes = 2 * n - 1
+    first = near[tree] * nodes
+    joined = merges[tree, step, :2].astype(np.int64) + first[:, None]
+    ties = joined.ravel(), np.repeat(first + n + step, 2)
+    size = len(distance) * nodes
+    graph = coo_array((np.ones(len(ties[0])), ties), shape=(size, size))
+    label: Ints = connected_components(graph, directed=False)[1].reshape(-1, nodes)
+    return label[:, :n]
 
 
-def _name(symbols: NDArray[Any], weight: Floats, sector: NDArray[Any]) -> str:
-    if sector[0] and (sector == sector[0]).all():
-        return str(sector[0])
-    # argmax takes the first of equals, and symbols are sorted.
-    return str(symbols[np.argmax(weight)])
+def _members(label: Ints) -> _Members:
+    matrix, symbol = np.nonzero(np.bincount(label.ravel())[label] > 1)
+    labels, cluster = np.unique(label[matrix, symbol], return_inverse=True)
+    order = np.argsort(cluster, kind="stable")
+    first = np.searchsorted(cluster[order], np.arange(len(labels)))
+    return _Members(labels, first, cluster[order], matrix[order], symbol[order])
 
 
-def _known_mean(correlation: Floats) -> float | None:
-    known = correlation[np.isfinite(correlation)]
-    return float(known.mean()) if len(known) else None
+def _known_means(label: Ints, members: _Members, correlation: Floats) -> Floats:
+    """(K,) mean correlation of the known pairs of each cluster, NaN where none is known."""
+    i, j = pairs(label.shape[1])
+    matrix, pair = np.nonzero((label[:, i] == label[:, j]) & np.isfinite(correlation))
+    cluster = np.searchsorted(members.label, label[matrix, i[pair]])
+    clusters = len(members.label)
+    total = np.bincount(cluster, correlation[matrix, pair], clusters)
+    count = np.bincount(cluster, minlength=clusters)
+    mean: Floats = np.divide(total, count, out=np.full(clusters, np.nan), where=count > 0)
+    return mean
+
+
+def _names(
+    members: _Members, symbol: NDArray[Any], weight: Floats, sector: NDArray[Any]
+) -> list[str]:
+    """(K,) names. symbol, weight, sector: (M,) of the members."""
+    # Of equal weights the first in the alphabet, as symbols are sorted.
+    largest = np.lexsort((members.symbol, -weight, members.cluster))[members.first]
+    common = sector[members.first]
+    others = np.bincount(members.cluster, sector != common[members.cluster])
+    shared = (others == 0) & (common != "")
+    return [str(name) for name in np.where(shared, common, symbol[largest])]

@@ -2,72 +2,44 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from sigmasight_assets.core.risk.clusters import Cluster, clustered, find_clusters
-from sigmasight_assets.core.risk.holdings import Holdings, public_holdings
-from sigmasight_assets.core.risk.pairwise_correlations import (
-    MINIMUM,
-    ReturnWindow,
-    completed_matrix,
-    pairs,
-    pairwise_correlations,
-    return_window,
+from sigmasight_assets.core.risk.correlation_stacks import (
+    SymbolSets,
+    Universe,
+    summaries_and_matrices,
 )
+from sigmasight_assets.core.risk.holdings import Holdings, coverage_pct, public_holdings
+from sigmasight_assets.core.risk.pairwise_correlations import MINIMUM, WINDOW, return_window
+from sigmasight_assets.core.risk.portfolio_sums import portfolio_sums
 from sigmasight_assets.core.risk.result_columns import documents, session_column
-from sigmasight_assets.core.risk.sectors import RENAMED
-from sigmasight_assets.core.shapes.book import Book, Ints, Valuation
+from sigmasight_assets.core.risk.sectors import UNCLASSIFIED, sector_names
+from sigmasight_assets.core.shapes.book import Book, Ints, Texts, Valuation
 from sigmasight_assets.core.shapes.factors import Profiles
-from sigmasight_assets.core.shapes.panel import Columns, Floats, PricePanel, locate
+from sigmasight_assets.core.shapes.panel import Columns, Floats, PricePanel
 
 _LIMITED_RETURNS: Final = 60
 _LIMITED_COVERAGE: Final = 90.0
 
 
 @dataclass(frozen=True)
-class _Universe:
-    """Every symbol that somebody holds: returns, sector, and why it has no place in a matrix."""
+class _Candidates:
+    """H symbols of P portfolios, by portfolio and symbol, and why some are left out.
 
-    symbols: NDArray[Any]
-    sector: NDArray[Any]
-    window: ReturnWindow
-    reason: NDArray[Any]
-
-
-@dataclass(frozen=True)
-class _Matrix:
-    """The matrix of one portfolio over n symbols, and what was left out of it.
-
-    symbol: (n,) indices into the universe. weight: (n,) signed, absolute values adding up to 1.
-    correlation, observations: (n(n-1)/2,). coverage_pct: NaN without PUBLIC value.
+    owner: (H,) 0 to P-1. symbol: (H,) index into the universe. value: (H,) USD, signed.
+    reason: (H,) '' for a symbol that has its place in the matrix.
     """
 
+    portfolios: int
+    owner: Ints
     symbol: Ints
-    weight: Floats
-    correlation: Floats
-    observations: Ints
-    excluded: list[dict[str, str]]
-    coverage_pct: float
-    returns: int
-
-
-@dataclass(frozen=True)
-class _Summary:
-    """The figures of one portfolio; NaN = unknown."""
-
-    overall: float = np.nan
-    signed: float = np.nan
-    effective_positions: float = np.nan
-    concentration: float = np.nan
-    clusters: tuple[Cluster, ...] = ()
-    psd_adjusted: bool = False
+    value: Floats
+    reason: Texts
 
 
 def correlations(
@@ -80,123 +52,91 @@ def correlations(
     insufficient_history (fewer than 30 returns), no_variance or zero_weight (lots that cancel).
     Weights and shares are of the gross value of the symbols in the matrix. The figures are NaN
     with fewer than two symbols or where no pair is known, and the quality is then insufficient;
-    coverage_pct (0-100) is NaN without PUBLIC value. Unknown correlations are None.
+    coverage_pct (0-100) is NaN without PUBLIC value. Unknown correlations are NaN.
     """
     held = public_holdings(book, valuation)
     universe = _universe(held, panel, profiles, session)
-    symbol = np.searchsorted(universe.symbols, held.symbol)
     portfolios = np.flatnonzero(valuation.exists)
-    first = np.searchsorted(held.portfolio, portfolios)
-    last = np.searchsorted(held.portfolio, portfolios, side="right")
-    # The last bits of a matrix product depend on how many threads share it.
-    with threadpool_limits(limits=1, user_api="blas"):
-        matrices = [
-            _matrix(symbol[start:stop], held.net_value[start:stop], universe)
-            for start, stop in zip(first, last, strict=True)
-        ]
+    held_by = _candidates(held, portfolios, universe)
+    summaries, matrices = summaries_and_matrices(_sets(held_by), universe)
+    coverage = _coverage(held_by)
     key: Columns = {
         "portfolio_id": book.portfolios.id[portfolios],
         "calculation_date": session_column(session, len(portfolios)),
     }
-    return (
-        {**key, **_calculation_columns(matrices, universe)},
-        {**key, **_matrix_columns(matrices, universe)},
+    calculations = {
+        **summaries,
+        "symbols_included": np.array([len(each) for each in matrices["symbols"]], dtype=np.int64),
+        "symbols_excluded": _excluded(held_by, universe),
+        "coverage_pct": coverage,
+        "data_quality": _quality(summaries["overall_correlation"], held_by, coverage, universe),
+    }
+    return {**key, **calculations}, {**key, **matrices}
+
+
+def _universe(held: Holdings, panel: PricePanel, profiles: Profiles, session: date) -> Universe:
+    symbols = np.unique(held.symbol)
+    sector = sector_names(profiles, symbols)
+    return Universe(
+        symbols,
+        np.where(sector == UNCLASSIFIED, "", sector),
+        return_window(panel, tuple(symbols.tolist()), session),
     )
 
 
-def _universe(held: Holdings, panel: PricePanel, profiles: Profiles, session: date) -> _Universe:
-    symbols = np.unique(held.symbol)
-    window = return_window(panel, tuple(symbols.tolist()), session)
-    reason = np.where(
+def _candidates(held: Holdings, portfolios: Ints, universe: Universe) -> _Candidates:
+    window, symbol = universe.window, np.searchsorted(universe.symbols, held.symbol)
+    unfit = np.where(
         window.count < MINIMUM,
         "insufficient_history",
         np.where(window.varies, "", "no_variance"),
     )
-    # Index -1, that of a symbol without a profile, leads to the last name: none.
-    sectors = documents([*(RENAMED.get(name, name) for name in profiles.sector.tolist()), ""])
-    return _Universe(symbols, sectors[locate(profiles.symbols, symbols)], window, reason)
-
-
-def _matrix(symbol: Ints, value: Floats, universe: _Universe) -> _Matrix:
-    reason = np.where(value == 0, "zero_weight", universe.reason[symbol])
-    kept = reason == ""
-    included, gross = symbol[kept], np.abs(value).sum()
-    covered = np.abs(value[kept]).sum()
-    window = universe.window
-    return _Matrix(
-        included,
-        value[kept] / covered if covered > 0 else value[kept],
-        *pairwise_correlations(window.centred[included], window.known[included]),
-        excluded=[
-            {"symbol": str(name), "reason": str(why)}
-            for name, why in zip(universe.symbols[symbol[~kept]], reason[~kept], strict=True)
-        ],
-        coverage_pct=float(100 * (covered / gross)) if gross > 0 else np.nan,
-        returns=int(window.count[included].min(initial=len(window.known.T))),
+    return _Candidates(
+        len(portfolios),
+        np.searchsorted(portfolios, held.portfolio),
+        symbol,
+        held.net_value,
+        np.where(held.net_value == 0, "zero_weight", unfit[symbol]),
     )
 
 
-def _summary(matrix: _Matrix, universe: _Universe) -> _Summary:
-    known = np.isfinite(matrix.correlation)
-    if not known.any():
-        return _Summary()
-    n = len(matrix.symbol)
-    i, j = pairs(n)
-    weight, rho = (matrix.weight[i] * matrix.weight[j])[known], matrix.correlation[known]
-    total = np.abs(weight).sum()
-    completed, adjusted = completed_matrix(matrix.correlation, n)
-    gross, symbols = np.abs(matrix.weight), universe.symbols[matrix.symbol]
-    clusters = find_clusters(
-        symbols, gross, universe.sector[matrix.symbol], matrix.correlation, completed
-    )
-    return _Summary(
-        float((np.abs(weight) * np.abs(rho)).sum() / total),
-        float((weight * rho).sum() / total),
-        _effective_positions(matrix.weight, completed),
-        float(gross[clustered(symbols, clusters)].sum()),
-        clusters,
-        adjusted,
+def _sets(held: _Candidates) -> SymbolSets:
+    kept = held.reason == ""
+    owner, value = held.owner[kept], held.value[kept]
+    gross = np.bincount(owner, np.abs(value), held.portfolios)
+    return SymbolSets(
+        np.bincount(owner, minlength=held.portfolios), held.symbol[kept], value / gross[owner]
     )
 
 
-def _effective_positions(weight: Floats, matrix: Floats) -> float:
-    """min(n, 1 / (w' C w)) for signed weights whose absolute values add up to 1."""
-    n = float(len(weight))
-    variance = float((np.outer(weight, weight) * matrix).sum())
-    return n if variance < 1e-12 else min(n, 1 / variance)
+def _coverage(held: _Candidates) -> Floats:
+    """(P,) 0-100 of gross PUBLIC value."""
+    gross, kept = np.abs(held.value), held.reason == ""
+    whole, covered = (
+        portfolio_sums(held.owner, gross, counted, held.portfolios)
+        for counted in (np.ones_like(kept), kept)
+    )
+    return coverage_pct(covered, whole, otherwise=np.nan)
 
 
-def _quality(matrix: _Matrix, summary: _Summary) -> str:
-    if np.isnan(summary.overall):
-        return "insufficient"
-    short = matrix.returns < _LIMITED_RETURNS or matrix.coverage_pct < _LIMITED_COVERAGE
-    return "limited" if short else "sufficient"
+def _excluded(held: _Candidates, universe: Universe) -> NDArray[Any]:
+    """(P,) lists of {symbol, reason}; portfolios without any share an empty one."""
+    lists = documents([[]] * held.portfolios)
+    for each in np.flatnonzero(held.reason != ""):
+        told = {
+            "symbol": str(universe.symbols[held.symbol[each]]),
+            "reason": str(held.reason[each]),
+        }
+        lists[held.owner[each]] = [*lists[held.owner[each]], told]
+    return lists
 
 
-def _calculation_columns(matrices: list[_Matrix], universe: _Universe) -> Columns:
-    summaries = [_summary(matrix, universe) for matrix in matrices]
-    both = list(zip(matrices, summaries, strict=True))
-    return {
-        "overall_correlation": np.array([s.overall for s in summaries]),
-        "signed_correlation": np.array([s.signed for s in summaries]),
-        "effective_positions": np.array([s.effective_positions for s in summaries]),
-        "correlation_concentration_score": np.array([s.concentration for s in summaries]),
-        "clusters": documents([[c.document() for c in s.clusters] for s in summaries]),
-        "symbols_included": np.array([len(m.symbol) for m in matrices], dtype=np.int64),
-        "symbols_excluded": documents([m.excluded for m in matrices]),
-        "coverage_pct": np.array([m.coverage_pct for m in matrices]),
-        "data_quality": documents([_quality(m, s) for m, s in both]),
-        "psd_adjusted": np.array([s.psd_adjusted for s in summaries], dtype=np.bool_),
-    }
-
-
-def _matrix_columns(matrices: list[_Matrix], universe: _Universe) -> Columns:
-    return {
-        "symbols": documents([universe.symbols[m.symbol].tolist() for m in matrices]),
-        "correlations": documents([_none_if_unknown(m.correlation) for m in matrices]),
-        "observations": documents([m.observations.tolist() for m in matrices]),
-    }
-
-
-def _none_if_unknown(values: Floats) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in values.tolist()]
+def _quality(
+    overall: Floats, held: _Candidates, coverage: Floats, universe: Universe
+) -> NDArray[Any]:
+    """(P,) 'insufficient' without figures, else 'limited' or 'sufficient'."""
+    kept = held.reason == ""
+    returns = np.full(held.portfolios, WINDOW)
+    np.minimum.at(returns, held.owner[kept], universe.window.count[held.symbol[kept]])
+    limited = (returns < _LIMITED_RETURNS) | (coverage < _LIMITED_COVERAGE)
+    return np.where(np.isnan(overall), "insufficient", np.where(limited, "limited", "sufficient"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,39 +62,50 @@ def return_window(panel: PricePanel, symbols: tuple[str, ...], session: date) ->
     return ReturnWindow(centred, known.astype(np.float64), count, varies)
 
 
-def pairs(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the upper triangle of an (n, n) matrix, by rows: n(n-1)/2 of each."""
-    return np.triu_indices(n, 1)
+@lru_cache(maxsize=4)
+def pairs(n: int) -> tuple[Ints, Ints]:
+    """Rows and columns of the upper triangle of an (n, n) matrix, by rows: P = n(n-1)/2 each."""
+    i, j = np.triu_indices(n, 1)
+    i.flags.writeable = j.flags.writeable = False
+    return i, j
 
 
-def pairwise_correlations(centred: Floats, known: Floats) -> tuple[Floats, Ints]:
-    """Pearson correlation and number of common returns of every pair of n symbols.
+def of_pairs(matrices: NDArray[Any], transposed: bool = False) -> NDArray[Any]:
+    """The upper triangles of B matrices, (B, n, n) to (B, P), or the lower ones by columns."""
+    n = matrices.shape[1]
+    i, j = pairs(n)
+    place = j * n + i if transposed else i * n + j
+    taken: NDArray[Any] = matrices.reshape(len(matrices), n * n).take(place, axis=1)
+    return taken
 
-    centred, known: (n, 90) rows of a ReturnWindow. Each pair uses the sessions on which both
-    have a return. Both results have shape (n(n-1)/2,), in the order of `pairs`. The correlation
+
+def pairwise_correlations(centred: Floats, known: Floats) -> tuple[Floats, NDArray[np.int16]]:
+    """Pearson correlation and number of common returns of every pair, in B sets of n symbols.
+
+    centred, known: (B, n, 90) rows of a ReturnWindow. Each pair uses the sessions on which both
+    have a return. Both results have shape (B, n(n-1)/2), in the order of `pairs`. The correlation
     is NaN with fewer than 30 common returns, or where either does not vary over them.
 
-    The products have the shape of this one set of symbols, so that the result's bits do not
-    depend on which other sets are computed in the same run.
+    A product of stacks is one product per set, of the set's own shape, so the bits of a result
+    do not depend on which other sets are computed in the same run.
     """
-    i, j = pairs(len(centred))
-    common = (known @ known.T)[i, j]
-    total = centred @ known.T
-    square = centred**2 @ known.T
-    sessions = np.maximum(common, 1)
-    sum_i, sum_j = total[i, j], total[j, i]
-    variance_i = square[i, j] - sum_i**2 / sessions
-    variance_j = square[j, i] - sum_j**2 / sessions
-    covariance = (centred @ centred.T)[i, j] - sum_i * sum_j / sessions
-    lost = (variance_i <= _CANCELLED * square[i, j]) | (variance_j <= _CANCELLED * square[j, i])
-    usable = (common >= MINIMUM) & ~lost
-    correlation = np.full(len(i), np.nan)
-    scale = np.sqrt(variance_i * variance_j, out=np.ones(len(i)), where=usable)
-    np.divide(covariance, scale, out=correlation, where=usable)
-    for pair in np.flatnonzero((common >= MINIMUM) & lost):
-        both = (known[i[pair]] > 0) & (known[j[pair]] > 0)
-        correlation[pair] = _in_two_passes(centred[i[pair], both], centred[j[pair], both])
-    return np.clip(correlation, -1.0, 1.0), common.astype(np.int64)
+    sessions = np.swapaxes(known, 1, 2)
+    common = of_pairs(known @ sessions)
+    total, square = centred @ sessions, centred**2 @ sessions
+    divisor = np.maximum(common, 1)
+    sum_i, sum_j = of_pairs(total), of_pairs(total, transposed=True)
+    square_i, square_j = of_pairs(square), of_pairs(square, transposed=True)
+    variance_i, variance_j = square_i - sum_i**2 / divisor, square_j - sum_j**2 / divisor
+    covariance = of_pairs(centred @ np.swapaxes(centred, 1, 2)) - sum_i * sum_j / divisor
+    enough = common >= MINIMUM
+    lost = (variance_i <= _CANCELLED * square_i) | (variance_j <= _CANCELLED * square_j)
+    scale = np.sqrt(variance_i * variance_j, out=np.ones_like(covariance), where=~lost)
+    correlation = np.where(enough & ~lost, covariance / scale, np.nan)
+    for each, pair in np.argwhere(enough & lost):
+        both = [index[pair] for index in pairs(centred.shape[1])]
+        shared = known[each, both].all(axis=0)
+        correlation[each, pair] = _in_two_passes(*centred[each, both][:, shared])
+    return np.clip(correlation, -1.0, 1.0), common.astype(np.int16)
 
 
 def _in_two_passes(first: Floats, second: Floats) -> float:
@@ -105,24 +117,26 @@ def _in_two_passes(first: Floats, second: Floats) -> float:
     return float((x * y).sum() / np.sqrt(variances[0] * variances[1]))
 
 
-def completed_matrix(correlation: Floats, n: int) -> tuple[Floats, bool]:
-    """A positive semi-definite (n, n) matrix from pairwise correlations, and if it was adjusted.
+def completed_matrices(correlation: Floats, n: int) -> tuple[Floats, Bools]:
+    """Positive semi-definite (B, n, n) matrices from pairwise correlations; which were adjusted.
 
-    An unknown pair takes the mean of the known ones, of which there is at least one. If the
-    smallest eigenvalue is below -1e-8, eigenvalues are clipped at 0 and the diagonal is rescaled
-    to 1.
+    correlation: (B, n(n-1)/2). An unknown pair takes the mean of the known ones of its matrix, of
+    which there is at least one. If the smallest eigenvalue is below -1e-8, eigenvalues are
+    clipped at 0 and the diagonal is rescaled to 1.
     """
-    i, j = pairs(n)
     known = np.isfinite(correlation)
-    matrix = np.eye(n)
-    matrix[i, j] = np.where(known, correlation, correlation[known].mean())
-    matrix[j, i] = matrix[i, j]
-    if _nearly_positive(matrix):
-        return matrix, False
-    values, vectors = np.linalg.eigh(matrix)
-    clipped = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    deviation = np.sqrt(np.diag(clipped))
-    return clipped / np.outer(deviation, deviation), True
+    mean = np.where(known, correlation, 0.0).sum(axis=1) / known.sum(axis=1)
+    filled = np.where(known, correlation, mean[:, None])
+    i, j = pairs(n)
+    matrices = np.empty((len(correlation), n, n))
+    matrices[:, i, j] = matrices[:, j, i] = filled
+    matrices[:, range(n), range(n)] = 1.0
+    adjusted = ~np.array([_nearly_positive(matrix) for matrix in matrices], dtype=np.bool_)
+    values, vectors = np.linalg.eigh(matrices[adjusted])
+    clipped = (vectors * np.maximum(values, 0.0)[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    deviation = np.sqrt(np.diagonal(clipped, axis1=1, axis2=2))
+    matrices[adjusted] = clipped / (deviation[:, :, None] * deviation[:, None, :])
+    return matrices, adjusted
 
 
 def _nearly_positive(matrix: Floats) -> bool:

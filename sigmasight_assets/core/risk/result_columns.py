@@ -24,12 +24,17 @@ def documents(items: Sequence[Any]) -> NDArray[Any]:
 def symbol_lists(row: Ints, symbol: Texts, rows: int) -> NDArray[Any]:
     """The sorted distinct symbols of each of `rows` rows, as an object array of lists.
 
-    row, symbol: one entry for each time a symbol is mentioned.
+    row, symbol: one entry for each time a symbol is mentioned. Rows without symbols share one
+    empty list: there are many of them, and what is shared is stored at the price of one.
     """
-    sets: list[set[str]] = [set() for _ in range(rows)]
-    for at, name in zip(row.tolist(), symbol.tolist(), strict=True):
-        sets[at].add(name)
-    return documents([sorted(names) for names in sets])
+    names, name = np.unique(symbol, return_inverse=True)
+    owner, name = np.divmod(np.unique(row * len(names) + name), max(len(names), 1))
+    lists = documents([[]] * rows)
+    filled = np.unique(owner)
+    first, last = np.searchsorted(owner, filled), np.searchsorted(owner, filled, side="right")
+    for at, start, stop in zip(filled, first, last, strict=True):
+        lists[at] = names[name[start:stop]].tolist()
+    return lists
 
 
 def without_reason(reason: NDArray[Any]) -> Bools:

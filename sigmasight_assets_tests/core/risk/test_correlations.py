@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigmasight_assets.core.db import tables
+from sigmasight_assets.core.risk import correlation_stacks
 from sigmasight_assets.core.risk.correlations import correlations
 from sigmasight_assets.core.risk.pairwise_correlations import (
-    completed_matrix,
+    completed_matrices,
     pairwise_correlations,
     return_window,
 )
+from sigmasight_assets.core.risk.result_columns import documents
 from sigmasight_assets.core.shapes.factors import Profiles
 from sigmasight_assets_tests.core.risk.books import NO_PROFILES
 from sigmasight_assets_tests.core.risk.valued_books import (
@@ -73,7 +75,21 @@ def pandas_observations(prices: pd.DataFrame) -> pd.DataFrame:
 
 def calculated(*owners, prices, profiles=NO_PROFILES, session=SESSION):
     summary, matrix = correlations(*valued(*owners), panel_of(prices), profiles, session)
-    return summary, matrix
+    return summary, with_lists(matrix)
+
+
+def with_lists(matrix):
+    """The same columns with arrays as the database returns them: lists, unknown as None."""
+    return {
+        name: documents([_as_list(array) for array in column])
+        if name in ("symbols", "correlations", "observations")
+        else column
+        for name, column in matrix.items()
+    }
+
+
+def _as_list(array):
+    return np.where(pd.isna(array), None, array).tolist()
 
 
 def one(*lots, prices, profiles=NO_PROFILES):
@@ -110,7 +126,7 @@ def test_the_matrix_is_that_of_pandas_whatever_the_gaps():
 def test_every_pair_equals_numpy_on_the_common_sessions(seed, n):
     prices = gappy_prices(seed, WORLD[:n])
     window = return_window(panel_of(prices), WORLD[:n], SESSION)
-    found, observations = pairwise_correlations(window.centred, window.known)
+    (found,), (observations,) = pairwise_correlations(window.centred[None], window.known[None])
     returns = np.log((prices / prices.shift(1)).iloc[-90:].to_numpy())
     i, j = np.triu_indices(n, 1)
     for pair, (a, b) in enumerate(zip(i, j, strict=True)):
@@ -326,7 +342,7 @@ def test_coverage_below_ninety_percent_makes_the_data_limited(left_out, quality)
 def test_a_matrix_that_cannot_be_is_clipped_for_effective_positions_only():
     # A with B, and A with C, are known as nearly one, B with C as nearly opposite.
     raw = np.array([0.95, 0.95, -0.95])
-    matrix, adjusted = completed_matrix(raw, 3)
+    (matrix,), (adjusted,) = completed_matrices(raw[None], 3)
     assert adjusted
     # The eigenvalues are 1.95 twice and -0.9 with v = (1, -1, -1) / sqrt 3, so clipping leaves
     # 1.95 (I - v v'): +-1.95 / 3 beside a diagonal of 1.95 x 2 / 3.
@@ -336,13 +352,13 @@ def test_a_matrix_that_cannot_be_is_clipped_for_effective_positions_only():
 
 
 def test_a_matrix_that_is_only_just_singular_stays_as_it_is():
-    matrix, adjusted = completed_matrix(np.array([1.0, 1.0, 1.0]), 3)
+    (matrix,), (adjusted,) = completed_matrices(np.array([[1.0, 1.0, 1.0]]), 3)
     assert not adjusted
     np.testing.assert_array_equal(matrix, np.ones((3, 3)))
 
 
 def test_an_unknown_pair_takes_the_mean_of_the_known_ones():
-    matrix, adjusted = completed_matrix(np.array([0.2, np.nan, 0.6]), 3)
+    (matrix,), (adjusted,) = completed_matrices(np.array([[0.2, np.nan, 0.6]]), 3)
     assert not adjusted
     assert matrix[0, 2] == matrix[2, 0] == pytest.approx(0.4)
 
@@ -406,6 +422,64 @@ def test_a_portfolio_has_the_same_bits_whichever_portfolios_and_symbols_share_th
         assert bits_of(all_rows, ids) == bits_of(own_rows, ids)
 
 
+MANY = tuple(f"M{number:02}" for number in range(45))
+
+
+def crowd(count, sizes, seed=1):
+    """Portfolios of random symbols of MANY, of a few sizes each, so that stacks fill up."""
+    rng = np.random.default_rng(seed)
+    return [
+        owned(
+            1e6,
+            *(
+                Held(symbol, value)
+                for symbol, value in zip(
+                    sorted(rng.choice(MANY, size, replace=False)),
+                    rng.normal(0, 1000, size),
+                    strict=True,
+                )
+            ),
+            id=f"p{number:03}",
+        )
+        for number, size in enumerate(rng.choice(sizes, count))
+    ]
+
+
+@pytest.mark.parametrize("elements", [1, 5_000, 200_000])
+def test_a_portfolio_has_the_same_bits_whatever_the_stack_it_is_computed_in(elements, monkeypatch):
+    monkeypatch.setattr(correlation_stacks, "_ELEMENTS", elements)
+    owners, prices = crowd(40, [0, 1, 2, 3, 17, 40, 41]), gappy_prices(9, MANY)
+    together = calculated(*owners, prices=prices)
+    assert any(together[0]["psd_adjusted"])
+    assert any(together[0]["clusters"])
+    for owner in owners:
+        alone = calculated(owner, prices=prices)
+        for all_rows, own_rows in zip(together, alone, strict=True):
+            assert bits_of(all_rows, [owner.id]) == bits_of(own_rows, [owner.id])
+
+
+def test_every_portfolio_of_a_crowd_has_the_figures_of_pandas():
+    owners, prices = crowd(25, [2, 5, 30, 41]), gappy_prices(9, MANY)
+    raw, observations = pandas_correlation(prices), pandas_observations(prices)
+    summaries, matrices = calculated(*owners, prices=prices)
+    for owner, summary, matrix in zip(owners, records(summaries), records(matrices), strict=True):
+        assert_matrix_is(matrix, raw, observations)
+        names = matrix["symbols"]
+        value = pd.Series({lot.symbol: lot.value for lot in owner.lots})[names]
+        signs, rho = np.sign(np.outer(value, value)), raw.loc[names, names].to_numpy()
+        weight = np.abs(np.outer(value, value))
+        weight[np.isnan(rho) | np.eye(len(names), dtype=bool)] = 0.0
+        if not weight.any():
+            assert np.isnan(summary["overall_correlation"])
+            continue
+        overall = np.nansum(weight * np.abs(rho)) / weight.sum()
+        signed = np.nansum(weight * signs * rho) / weight.sum()
+        assert summary["overall_correlation"] == pytest.approx(overall, abs=1e-9)
+        assert summary["signed_correlation"] == pytest.approx(signed, abs=1e-9)
+        shares = [cluster["gross_share"] for cluster in summary["clusters"]]
+        assert summary["correlation_concentration_score"] == pytest.approx(sum(shares), abs=1e-9)
+
+
 @settings(max_examples=30, deadline=None)
 @given(portfolios_drawn(most=1), st.randoms())
 def test_the_order_and_the_splitting_of_lots_do_not_matter(owners, random):
@@ -451,12 +525,18 @@ def test_reversing_every_position_changes_no_figure(owners):
         assert [repr(row) for row in records(after)] == [repr(row) for row in records(before)]
 
 
-def test_no_document_holds_nan():
-    _, matrix = calculated(owned(1.0, *equally_held(WORLD)), prices=gappy_prices())
-    values = [value for row in matrix["correlations"] for value in row]
-    assert None in values
-    assert all(value is None or -1 <= value <= 1 for value in values)
-    assert all(type(value) is int for row in matrix["observations"] for value in row)
+def test_the_matrix_columns_are_arrays_in_which_nan_is_unknown():
+    held = owned(1.0, *equally_held(WORLD))
+    _, columns = correlations(*valued(held), panel_of(gappy_prices()), NO_PROFILES, SESSION)
+    symbols, rho, observations = (
+        columns[name][0] for name in ("symbols", "correlations", "observations")
+    )
+    assert [symbols.dtype.kind, rho.dtype.kind, observations.dtype.kind] == ["U", "f", "i"]
+    assert len(rho) == len(observations) == len(symbols) * (len(symbols) - 1) // 2
+    known = observations >= 30
+    assert not known.all()
+    assert np.isnan(rho[~known]).all()
+    assert (np.abs(rho[known]) <= 1).all()
 
 
 def test_a_session_that_the_panel_lacks_is_an_error():
