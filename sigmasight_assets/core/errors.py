@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 
 class SigmaSightError(Exception):
@@ -73,9 +74,18 @@ class StaleEpoch(SigmaSightError):
         )
 
 
-class ScenarioFileInvalid(SigmaSightError):
-    """The stress scenario file breaks a rule; the message names the scenario or the line."""
+class ReviewedFileInvalid(SigmaSightError):
+    """A file of reviewed data breaks a rule. line: from 1, None when the file cannot be read."""
 
-    def __init__(self, path: str, where: str, problem: str) -> None:
-        self.path, self.where, self.problem = path, where, problem
-        super().__init__(f"{path}: {where}: {problem}")
+    def __init__(self, path: Path, line: int | None, problem: str) -> None:
+        self.path, self.line, self.problem = path, line, problem
+        where = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {problem}")
+
+
+class ScenarioFileInvalid(ReviewedFileInvalid):
+    """The file of stress scenarios breaks a rule."""
+
+
+class SectorWeightFileInvalid(ReviewedFileInvalid):
+    """The file of benchmark sector weights breaks a rule."""

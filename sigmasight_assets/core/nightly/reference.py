@@ -1,56 +1,93 @@
-"""Reference data that every calculation needs: factors and scenarios."""
+"""Reference data that every calculation needs: factors, scenarios and the benchmark's sectors."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
 from sqlalchemy import Table
 
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.tables import factor_definitions, stress_test_scenarios
-from sigmasight_assets.core.db.write.slices import copy_rows
+from sigmasight_assets.core.db.read.scenarios import read_scenarios
+from sigmasight_assets.core.db.tables import (
+    benchmark_sector_weights,
+    factor_definitions,
+    stress_test_scenarios,
+)
 from sigmasight_assets.core.factors import FACTORS, PROVIDER_FACTOR
-from sigmasight_assets.core.risk.scenarios import load_scenarios, scenario_rows
-from sigmasight_assets.core.shapes.panel import Columns
+from sigmasight_assets.core.risk.benchmark_sectors import (
+    BENCHMARK,
+    load_sector_weights,
+    sector_weight_rows,
+)
+from sigmasight_assets.core.risk.scenarios import Scenario, load_scenarios, scenario_rows
+
+Rows = Sequence[Mapping[str, object]]
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('reference data'))"
 
+# What already says the same is left as it is: a start of the product writes nothing.
+DROP_OTHERS: Final = """
+    DELETE FROM {table} AS kept WHERE {ours} AND NOT EXISTS (
+        SELECT FROM jsonb_populate_recordset(NULL::{table}, %(rows)s) AS said
+        WHERE said IS NOT DISTINCT FROM kept)
+"""
+ADD_MISSING: Final = """
+    INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %(rows)s)
+    ON CONFLICT DO NOTHING
+"""
+
+ALL: Final = sql.SQL("true")
+PACKAGE_SCENARIOS: Final = sql.SQL("origin = 'package'")
+OUR_BENCHMARK: Final = sql.SQL("benchmark = {}").format(sql.Literal(BENCHMARK))
+
 
 def seed_reference(database: Database) -> None:
-    """Make the reference tables say what the package says; a no-op when they do."""
-    definitions = _factor_rows()
+    """Make the reference tables say what the package says; a no-op when they do.
+
+    Custom scenarios and the weights of other benchmarks are left alone.
+
+    Raises:
+        ReviewedFileInvalid: if a file of the package breaks a rule; nothing was written.
+    """
+    factors = _factor_rows()
     scenarios = scenario_rows(load_scenarios())
+    weights = sector_weight_rows(load_sector_weights())
 
     def work(connection: Connection) -> None:
         connection.execute(LOCK)
-        _replace_all(connection, factor_definitions, definitions)
-        _replace_all(connection, stress_test_scenarios, scenarios)
+        _keep(connection, factor_definitions, factors, ALL)
+        _keep(connection, stress_test_scenarios, scenarios, PACKAGE_SCENARIOS)
+        _keep(connection, benchmark_sector_weights, weights, OUR_BENCHMARK)
 
     database.transaction(work)
 
 
-def _replace_all(connection: Connection, table: Table, rows: Columns) -> None:
-    connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
-    copy_rows(connection, table.name, table, rows)
+def stored_scenarios(connection: Connection) -> tuple[Scenario, ...]:
+    """The package's scenarios and the custom ones, active or not, sorted by scenario_id."""
+    return read_scenarios(connection, Scenario)
 
 
-def _factor_rows() -> Columns:
-    factors = (*FACTORS, PROVIDER_FACTOR)
-    windows = [factor.regression_window_days for factor in factors]
-    return {
-        "name": _texts([factor.name for factor in factors]),
-        "column_name": _texts([factor.column_name for factor in factors]),
-        "factor_type": _texts([factor.factor_type for factor in factors]),
-        "calculation_method": _texts([factor.calculation_method for factor in factors]),
-        "etf_proxy": _texts([factor.etf_proxy for factor in factors]),
-        "regression_window_days": np.array(windows, dtype=np.float64),
-        "display_order": np.arange(1, len(factors) + 1),
-        "is_active": np.ones(len(factors), dtype=bool),
-    }
+def _keep(connection: Connection, table: Table, rows: Rows, ours: sql.Composable) -> None:
+    """Make `rows` the only ones of those rows of a table that are ours."""
+    names = {"table": sql.Identifier(table.name), "ours": ours}
+    said = {"rows": Jsonb(rows, partial(json.dumps, default=str, allow_nan=False))}
+    for statement in (DROP_OTHERS, ADD_MISSING):
+        connection.execute(sql.SQL(statement).format(**names), said)
 
 
-def _texts(values: list[str]) -> NDArray[Any]:
-    return np.array(values, dtype=str)
+def _factor_rows() -> Rows:
+    columns = factor_definitions.columns.keys()
+    return [
+        {
+            **{name: value for name, value in asdict(factor).items() if name in columns},
+            "display_order": order,
+            "is_active": True,
+        }
+        for order, factor in enumerate((*FACTORS, PROVIDER_FACTOR), start=1)
+    ]

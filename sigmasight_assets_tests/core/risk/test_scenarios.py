@@ -1,6 +1,7 @@
 """The scenario file against the methodology's list, its checks, and the moves it leads to."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -138,6 +139,10 @@ def test_a_valid_entry_is_excess_and_active_unless_it_says_otherwise(tmp_path):
     assert (found.style_shocks, found.is_active, found.display_order) == ("excess", True, 1)
 
 
+SECOND = len(VALID) + 3
+"""The line of the second entry's first field; the others follow in their order."""
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -146,28 +151,60 @@ def test_a_valid_entry_is_excess_and_active_unless_it_says_otherwise(tmp_path):
         ({"shocks": "{ Interest_Rate = -0.05 }"}, "-0.05, is outside -0.04 to 0.04"),
         ({"shocks": "{ Market = -0.951 }"}, "-0.951, is outside -0.95 to 1.0"),
         ({"shocks": "{ Value = 1.01 }"}, "1.01, is outside -0.95 to 1.0"),
-        ({"shocks": "{ Value = nan }"}, "must be a number, not nan"),
-        ({"shocks": "{ Value = inf }"}, "must be a number, not inf"),
+        ({"shocks": "{ Value = nan }"}, "Value, nan, is outside -0.95 to 1.0"),
+        ({"shocks": "{ Value = inf }"}, "Value, inf, is outside -0.95 to 1.0"),
+        ({"shocks": "{ Value = -1e400 }"}, "Value, -inf, is outside -0.95 to 1.0"),
+        ({"shocks": f"{{ Value = 1{'0' * 400} }}"}, "0, is outside -0.95 to 1.0"),
         ({"shocks": '{ Value = "0.1" }'}, "must be a number, not '0.1'"),
         ({"shocks": "{ Value = true }"}, "must be a number, not True"),
         ({"shocks": "{}"}, "at least one factor"),
         ({"shocks": "[0.1]"}, "at least one factor"),
+        ({"shocks": "-0.1"}, "at least one factor"),
         ({"category": '"weather"'}, "category 'weather' is not one of market, rates"),
+        ({"category": "[1]"}, "is not one of market"),
         ({"severity": '"bad"'}, "severity 'bad' is not one of mild, base"),
         ({"style_shocks": '"both"'}, "style_shocks 'both' is not one of excess, absolute"),
-        ({"category": "[1]"}, "is not one of market"),
         ({"is_active": '"no"'}, "is_active must be true or false, not 'no'"),
+        ({"is_active": "1"}, "is_active must be true or false, not 1"),
         ({"name": '" "'}, "name must be a text"),
         ({"description": "5"}, "description must be a text, not 5"),
-        ({"shock": "0.1"}, r"unknown fields \['shock'\]"),
+        ({"id": "1"}, "id must be a text, not 1"),
+        ({"id": '"custom_one"'}, "id 'custom_one': custom_ begins the ids of scenarios that users"),
+        ({"id": '"custom_"'}, "custom_ begins the ids"),
+        ({"shock": "0.1"}, "unknown field 'shock'"),
+        ({"id": '"zero"'}, "id 'zero' is taken"),
+        ({"name": '"Zero"'}, "name 'Zero' is taken"),
     ],
 )
-def test_a_bad_entry_is_refused_with_its_id_and_fault(tmp_path, change, problem):
-    path = scenario_file(tmp_path, {**VALID, "id": '"zero"'}, {**VALID, **change})
-    with pytest.raises(ScenarioFileInvalid, match=problem) as refused:
+def test_a_bad_entry_is_refused_with_the_line_of_its_fault(tmp_path, change, problem):
+    ((field, _),) = change.items()
+    bad = {**VALID, **change}
+    path = scenario_file(tmp_path, {**VALID, "id": '"zero"', "name": '"Zero"'}, bad)
+    with pytest.raises(ScenarioFileInvalid, match=re.escape(problem)) as refused:
         load_scenarios(path)
-    assert refused.value.where == "one"
-    assert str(path) in str(refused.value)
+    assert refused.value.line == SECOND + list(bad).index(field)
+    assert str(refused.value).startswith(f"{path}, line {refused.value.line}: ")
+
+
+@pytest.mark.parametrize(
+    ("shocks", "line"),
+    [
+        ("[scenario.shocks]\nMarket = 0.05\n\n# Market = 2\nGold = 1", 12),
+        ("[scenario.shocks]\nMarket = 0.05\nInterest_Rate = 0.05", 10),
+        ("shocks.Market = 0.05\nshocks.Interest_Rate = 0.05", 9),
+        ("[scenario.shocks]\n# nothing", 8),
+        ("[[scenario.shocks]]\nMarket = 0.05", 8),
+        ('shocks."Low Volatility" = """\n[[scenario]]\nGold = 1"""\n', 8),
+    ],
+)
+def test_a_shock_is_refused_with_its_own_line_where_it_has_one(tmp_path, shocks, line):
+    entry = {name: value for name, value in VALID.items() if name != "shocks"}
+    text = scenario_file(tmp_path, entry).read_text() + "\n" + shocks
+    path = tmp_path / "shocks.toml"
+    path.write_text(text)
+    with pytest.raises(ScenarioFileInvalid) as refused:
+        load_scenarios(path)
+    assert refused.value.line == line
 
 
 @pytest.mark.parametrize("bound", ["Interest_Rate = 0.04", "Market = -0.95", "Value = 1"])
@@ -176,27 +213,45 @@ def test_the_ends_of_the_ranges_are_allowed(tmp_path, bound):
 
 
 @pytest.mark.parametrize("missing", sorted(VALID))
-def test_a_missing_field_is_named(tmp_path, missing):
+def test_a_missing_field_is_named_with_the_line_of_its_entry(tmp_path, missing):
     entry = {name: value for name, value in VALID.items() if name != missing}
-    with pytest.raises(ScenarioFileInvalid, match=rf"missing fields \['{missing}'\]") as refused:
-        load_scenarios(scenario_file(tmp_path, entry))
-    assert refused.value.where == ("scenario 1" if missing == "id" else "one")
+    first = {**VALID, "id": '"zero"', "name": '"Zero"'}
+    with pytest.raises(ScenarioFileInvalid, match=f"missing field '{missing}'") as refused:
+        load_scenarios(scenario_file(tmp_path, first, entry))
+    assert refused.value.line == SECOND - 1
 
 
-def test_a_repeated_id_is_refused(tmp_path):
-    with pytest.raises(ScenarioFileInvalid, match="one: the id appears 2 times"):
-        load_scenarios(scenario_file(tmp_path, VALID, VALID))
+def test_the_second_of_equal_ids_is_refused(tmp_path):
+    others = [{**VALID, "name": f'"{name}"'} for name in ("Two", "Three")]
+    with pytest.raises(ScenarioFileInvalid, match="id 'one' is taken") as refused:
+        load_scenarios(scenario_file(tmp_path, VALID, *others))
+    assert refused.value.line == SECOND
 
 
 def test_a_syntax_error_names_its_line(tmp_path):
-    with pytest.raises(ScenarioFileInvalid, match="line 8"):
+    with pytest.raises(ScenarioFileInvalid, match="line 8") as refused:
         load_scenarios(scenario_file(tmp_path, VALID, tail="shocks =\nx = 1"))
+    assert refused.value.line == 8
 
 
-@pytest.mark.parametrize("text", ["", "scenario = 5", "[[scenarios]]\nid = 'a'"])
-def test_a_file_without_scenario_entries_is_refused(tmp_path, text):
-    with pytest.raises(ScenarioFileInvalid, match=r"expected \[\[scenario\]\] entries"):
-        load_scenarios(scenario_file(tmp_path, tail=text))
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", 1),
+        ("scenario = 5", 2),
+        ("scenario = []", 2),
+        ("[scenario]\nid = 'a'", 2),
+        ("[[scenarios]]\nid = 'a'", 2),
+        ("[[scenario]]\nid = 'a'\n[more]", 4),
+        ("scenario = [1]", 2),
+    ],
+)
+def test_a_file_of_anything_but_scenario_entries_is_refused(tmp_path, text, line):
+    path = tmp_path / "scenarios.toml"
+    path.write_text(f"# Scenarios\n{text}")
+    with pytest.raises(ScenarioFileInvalid, match="scenario") as refused:
+        load_scenarios(path)
+    assert refused.value.line == (line if text else 1)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
@@ -205,9 +260,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 
 def test_scenario_rows_have_the_tables_columns_and_order():
-    rows = scenario_rows(load_scenarios())
-    assert set(rows) == set(tables.stress_test_scenarios.columns.keys())
-    found = records(rows)
+    found = scenario_rows(load_scenarios())
+    for each in found:
+        assert set(each) == set(tables.stress_test_scenarios.columns.keys())
+        assert each["origin"] == "package"
     assert [each["scenario_id"] for each in found] == sorted(LISTED)
     crisis = next(each for each in found if each["scenario_id"] == "liquidity_crisis")
     assert crisis["shocks"] == LISTED["liquidity_crisis"][3]

@@ -1,0 +1,26 @@
+"""The stress scenarios there are: the package's, and those that users added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from psycopg import Connection
+from psycopg.rows import kwargs_row
+
+Made = TypeVar("Made")
+
+SCENARIOS: Final = """
+    SELECT scenario_id, name, description, category, severity, shocks, style_shocks, is_active,
+           display_order
+    FROM stress_test_scenarios ORDER BY scenario_id
+"""
+
+
+def read_scenarios(connection: Connection, make: Callable[..., Made]) -> tuple[Made, ...]:
+    """Every scenario, active or not, sorted by scenario_id.
+
+    `make` makes one of its columns, given by name; shocks is a dict of finite numbers.
+    """
+    with connection.cursor(row_factory=kwargs_row(make)) as cursor:
+        return tuple(cursor.execute(SCENARIOS))
