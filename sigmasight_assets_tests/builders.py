@@ -23,12 +23,13 @@ from sigmasight_assets.core.market.bars import join, make_bars
 from sigmasight_assets.core.market.chains import ATTEMPTS, PriceSources
 from sigmasight_assets.core.market.screening import outcomes, screen
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer, PriceSource
-from sigmasight_assets.core.nightly.portfolios import (
+from sigmasight_assets.core.nightly.portfolio_sessions import (
     ASSET_TABLES,
     PortfolioSession,
     Rules,
-    refresh_portfolios,
+    SkippedSession,
 )
+from sigmasight_assets.core.nightly.portfolios import refresh_portfolios
 from sigmasight_assets.core.nightly.prices import PriceReport, refresh_prices
 from sigmasight_assets.core.nightly.symbols import SymbolSession, refresh_symbols
 from sigmasight_assets.core.risk.stress_scenario_moves import DEFAULT_RATES
@@ -215,7 +216,7 @@ def run_portfolios(
     run_id: str = "portfolios",
     portfolio_ids: Sequence[str] | None = None,
     assets: Collection[str] = tuple(ASSET_TABLES),
-) -> list[PortfolioSession]:
+) -> list[PortfolioSession | SkippedSession]:
     """Refresh the portfolio layer of the sessions."""
     return list(refresh_portfolios(database, run_id, on, RULES, assets, portfolio_ids))
 

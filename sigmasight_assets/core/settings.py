@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     polygon_api_key: Annotated[SecretStr | None, Field(validation_alias="POLYGON_API_KEY")] = None
     profiles_per_night: Annotated[int, Field(ge=0)] = 2_000
     fundamentals_per_night: Annotated[int, Field(ge=0)] = 500
+    onboarding_wait_seconds: Annotated[
+        float, Field(ge=0, le=3600, validation_alias="SIGMASIGHT_ONBOARDING_WAIT")
+    ] = 120.0
     start_date: date = date(2024, 1, 2)
     now: AwareDatetime | None = None
     correlation_matrix_sessions: Annotated[int, Field(ge=1)] = 20

@@ -92,6 +92,26 @@ def claim_sessions(
     return Claim(layer, run_id, dict(rows))
 
 
+def join_sessions(
+    connection: Connection, layer: Layer, sessions: Collection[date], run_id: str
+) -> Claim:
+    """A right to add to sessions beside whoever claimed them last; unclaimed ones are claimed.
+
+    For a run that replaces the rows of a few symbols or portfolios: it ends with the next claim,
+    as any other, but ends nobody's.
+    """
+    rows = connection.execute(
+        """
+        SELECT session, max(epoch) FROM session_epochs
+        WHERE layer = %s AND session = ANY(%s::date[]) GROUP BY session
+        """,
+        (layer, sorted(sessions)),
+    ).fetchall()
+    unclaimed = set(sessions) - {session for session, _ in rows}
+    first = claim_sessions(connection, layer, unclaimed, run_id)
+    return Claim(layer, run_id, {**dict(rows), **first.epochs})
+
+
 def claimed_by(connection: Connection, layer: Layer, session: date) -> str | None:
     """The run that claimed a session last, if any did."""
     row = connection.execute(

@@ -2,76 +2,48 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
-from functools import partial
 from typing import Final
 
 import numpy as np
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.epochs import Layer, claim_sessions
-from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, read_book
-from sigmasight_assets.core.db.read.factors import factor_covariance, profiles, symbol_factors
-from sigmasight_assets.core.db.read.prices import panel_of
+from sigmasight_assets.core.db.epochs import (
+    LAYER_TABLES,
+    Claim,
+    Layer,
+    claim_sessions,
+    join_sessions,
+)
+from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, held_symbols
+from sigmasight_assets.core.db.read.holes import portfolio_holes
 from sigmasight_assets.core.db.read.published import published
+from sigmasight_assets.core.db.tables import metadata
+from sigmasight_assets.core.db.write.failures import BatchFailure, log_failures
 from sigmasight_assets.core.db.write.portfolios import (
+    forget_deleted,
     forget_matrices,
-    mark_outdated,
     settle_refresh,
 )
-from sigmasight_assets.core.db.write.slices import Slice, Subset, write_session
-from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
-from sigmasight_assets.core.risk.correlations import correlations
-from sigmasight_assets.core.risk.factor_exposures import factor_exposures
-from sigmasight_assets.core.risk.market_risk_scenarios import market_risk_scenarios
-from sigmasight_assets.core.risk.portfolio_snapshots import snapshot_book
-from sigmasight_assets.core.risk.scenarios import Scenario, load_scenarios
-from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity, scenario_move_rows
-from sigmasight_assets.core.risk.stress_test_results import (
-    stress_test_results,
+from sigmasight_assets.core.nightly.late_symbols import complete_symbols
+from sigmasight_assets.core.nightly.portfolio_ground import read_ground
+from sigmasight_assets.core.nightly.portfolio_sessions import (
+    ASSET_TABLES,
+    BATCH_TYPE,
+    PortfolioSession,
+    Rules,
+    SkippedSession,
 )
-from sigmasight_assets.core.risk.valuation import PricedBook, price_book
-from sigmasight_assets.core.shapes.factors import FactorCovariance, Profiles, SymbolFactors
-from sigmasight_assets.core.shapes.panel import Columns
+from sigmasight_assets.core.nightly.portfolio_writes import Task, refresh_session
 
-log = logging.getLogger(__name__)
-
-ASSET_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "portfolio_snapshots": ("portfolio_snapshots",),
-    "factor_exposures": ("factor_exposures", "position_factor_exposures"),
-    "correlations": ("correlation_calculations", "correlation_matrices"),
-    "stress_test_results": (
-        "stress_test_results",
-        "stress_scenario_moves",
-        "market_risk_scenarios",
-    ),
-}
-"""The tables that each asset of the layer fills."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Settings of the layer: how TLT answers to yields, how long matrices are kept."""
-
-    rates: RateSensitivity
-    matrix_sessions: int
-
-
-@dataclass(frozen=True)
-class PortfolioSession:
-    """What one session of the portfolio layer came to."""
-
-    session: date
-    rows: Mapping[str, int]
-    seconds: float
-    columns: Mapping[str, Columns]
+UNPUBLISHED: Final = "symbols_not_published"
+OF_PORTFOLIOS: Final = frozenset(
+    name for name in LAYER_TABLES[Layer.PORTFOLIOS] if "portfolio_id" in metadata.tables[name].c
+)
 
 
 def refresh_portfolios(
@@ -81,125 +53,85 @@ def refresh_portfolios(
     rules: Rules,
     assets: Collection[str] = tuple(ASSET_TABLES),
     portfolio_ids: Sequence[str] | None = None,
-) -> Iterator[PortfolioSession]:
+) -> Iterator[PortfolioSession | SkippedSession]:
     """Compute and write sessions one by one, each in one transaction.
 
-    Portfolios whose past was changed are first brought up to date in the sessions published
-    before; then the sessions asked for are computed, for all portfolios or those named.
+    First the sessions asked for, of all portfolios or of those named. Factors of a symbol that
+    arrived after the batch are added before; a session whose symbols are not published is
+    skipped. Then what is missing or out of date in the sessions published before: of portfolios
+    whose past was changed, and of those that lack a session.
 
     Raises:
         StaleEpoch: a later run has claimed a session; those before it are committed.
     """
     with database.connection() as connection:
+        ready = set(published(connection, Layer.SYMBOLS, days[0]))
+        held = held_symbols(connection, days[-1], portfolio_ids)
+        stale = _stale_sessions(connection, change_marks(connection, days[-1], portfolio_ids))
+    complete_symbols(database, run_id, sorted(stale.union(days)), held)
+    # Read after that: holders of a symbol that was completed are marked by it.
+    with database.connection() as connection:
         marks = change_marks(connection, days[-1], portfolio_ids)
-        earlier = _stale_sessions(connection, marks, days)
-    if earlier:
-        changed = marks.id[~np.isnat(marks.stale_from)].tolist()
-        yield from _refresh(database, run_id, earlier, rules, tuple(ASSET_TABLES), changed)
-    yield from _refresh(database, run_id, days, rules, assets, portfolio_ids)
-    if set(assets) == set(ASSET_TABLES):
+    task = Task(database, run_id, rules, assets, portfolio_ids)
+    for session in days:
+        if session not in ready:
+            yield _skipped(database, session)
+    computable = [session for session in days if session in ready]
+    yield from _refresh(task, computable)
+    yield from _bring_up_to_date(task, marks, computable)
+    if portfolio_ids is None:
+        forget_deleted(database, OF_PORTFOLIOS)
+    if set(assets) == set(ASSET_TABLES) and len(computable) == len(days):
         settle_refresh(database, marks)
 
 
-def _stale_sessions(connection: Connection, marks: ChangeMarks, days: Sequence[date]) -> list[date]:
-    """Published sessions outside `days` in which some portfolio's rows are out of date."""
+def _skipped(database: Database, session: date) -> SkippedSession:
+    detail = f"the symbol layer has not published {session}: run symbol_batch for it first"
+    failure = BatchFailure(str(session), UNPUBLISHED, detail)
+    log_failures(database, BATCH_TYPE, session, [failure])
+    return SkippedSession(session, UNPUBLISHED, detail)
+
+
+def _bring_up_to_date(
+    task: Task, marks: ChangeMarks, days: Sequence[date]
+) -> Iterator[PortfolioSession]:
+    """Sessions published outside `days` in which rows are out of date, or missing."""
+    changed = marks.id[~np.isnat(marks.stale_from)].tolist()
+    with task.database.connection() as connection:
+        stale = _stale_sessions(connection, marks)
+    every = replace(task, assets=tuple(ASSET_TABLES), portfolio_ids=changed)
+    yield from _refresh(every, sorted(stale - set(days)))
+    with task.database.connection() as connection:
+        holes = portfolio_holes(connection, BATCH_TYPE, task.portfolio_ids)
+    every = replace(every, portfolio_ids=holes.portfolio_ids)
+    yield from _refresh(every, sorted(set(holes.sessions) - set(days)))
+
+
+def _stale_sessions(connection: Connection, marks: ChangeMarks) -> set[date]:
+    """Published sessions in which some portfolio's rows are out of date."""
     stale = marks.stale_from[~np.isnat(marks.stale_from)]
     if not len(stale):
-        return []
+        return set()
     since: date = stale.min().astype(object)
-    return sorted(set(published(connection, Layer.PORTFOLIOS, since)) - set(days))
+    return set(published(connection, Layer.PORTFOLIOS, since))
 
 
-def _refresh(
-    database: Database,
-    run_id: str,
-    days: Sequence[date],
-    rules: Rules,
-    assets: Collection[str],
-    portfolio_ids: Sequence[str] | None,
-) -> Iterator[PortfolioSession]:
-    claim = database.transaction(
-        lambda connection: claim_sessions(connection, Layer.PORTFOLIOS, days, run_id)
-    )
-    priced, marks = _read_priced_book(database, days, portfolio_ids)
-    held = np.unique(priced.book.lots.symbol).tolist()
-    keep_from = _matrices_from(database, days[-1], rules)
-    wanted = {name for asset in assets for name in ASSET_TABLES[asset]}
-    scenarios = load_scenarios()
+def _refresh(task: Task, days: Sequence[date]) -> Iterator[PortfolioSession]:
+    """Compute and write sessions, of which any number may be asked for, none included."""
+    if not days:
+        return
+    claim = task.database.transaction(lambda connection: _claim(connection, task, days))
+    ground = read_ground(task.database, days, task.portfolio_ids)
+    keep_from = _matrices_from(task.database, days[-1], task.rules)
     for session in days:
-        started = time.perf_counter()
-        with database.connection() as connection:
-            connection.isolation_level = IsolationLevel.REPEATABLE_READ
-            factors = symbol_factors(connection, session, held)
-            covariance = factor_covariance(connection, session)
-            companies = profiles(connection)
-        columns = session_rows(
-            priced, session, factors, covariance, companies, scenarios, rules.rates
-        )
-        slices = [
-            _slice(name, _kept(name, columns[name], session >= keep_from), portfolio_ids)
-            for name in sorted(wanted)
-        ]
-        written = write_session(
-            database,
-            claim,
-            session,
-            slices,
-            partial(mark_outdated, marks=marks, session=session, portfolio_ids=portfolio_ids),
-        )
-        seconds = time.perf_counter() - started
-        log.info("portfolios %s: %d rows in %.2f s", session, sum(written.values()), seconds)
-        yield PortfolioSession(session, written, seconds, columns)
-    forget_matrices(database, keep_from)
+        yield refresh_session(task, ground, claim, session, session >= keep_from)
+    forget_matrices(task.database, keep_from)
 
 
-def session_rows(
-    priced: PricedBook,
-    session: date,
-    factors: SymbolFactors,
-    covariance: FactorCovariance,
-    companies: Profiles,
-    scenarios: Sequence[Scenario],
-    rates: RateSensitivity,
-) -> Mapping[str, Columns]:
-    """The rows of every table of the layer at one session, by table name."""
-    book = priced.book
-    snapshots = snapshot_book(priced, session, factors, companies)
-    valuation = snapshots.valuation
-    exposures = factor_exposures(book, valuation, factors, session)
-    calculations, matrices = correlations(book, valuation, priced.closes.panel, companies, session)
-    stressed = (book, valuation, exposures, factors, covariance)
-    return {
-        "portfolio_snapshots": {
-            **snapshots.columns,
-            "factor_exposures_reason": exposures.reason,
-        },
-        "factor_exposures": exposures.rows,
-        "position_factor_exposures": exposures.position_rows,
-        "correlation_calculations": calculations,
-        "correlation_matrices": matrices,
-        "stress_test_results": stress_test_results(
-            *stressed, scenarios=scenarios, session=session, rates=rates
-        ),
-        "stress_scenario_moves": scenario_move_rows(scenarios, covariance, session, rates),
-        "market_risk_scenarios": market_risk_scenarios(*stressed, session=session, rates=rates),
-    }
-
-
-def _read_priced_book(
-    database: Database, days: Sequence[date], portfolio_ids: Sequence[str] | None
-) -> tuple[PricedBook, ChangeMarks]:
-    """Statements and prices as of one moment, back to 280 sessions before what is computed."""
-    with database.connection() as connection:
-        connection.isolation_level = IsolationLevel.REPEATABLE_READ
-        marks = change_marks(connection, days[-1], portfolio_ids)
-        book = read_book(connection, days[-1], portfolio_ids)
-        opened = sessions.as_dates(book.portfolios.inception)
-        since = sessions.on_or_after(min([*opened, days[0]]))
-        first = sessions.offset(since, -HISTORY_SESSIONS)
-        held = {*book.lots.symbol.tolist(), *book.lots.underlying.tolist()} - {""}
-        panel = panel_of(connection, sorted(held), first, days[-1])
-    return price_book(book, panel), marks
+def _claim(connection: Connection, task: Task, days: Sequence[date]) -> Claim:
+    """A refresh of some portfolios works beside that of a session; two of a session do not."""
+    claim = claim_sessions if task.portfolio_ids is None else join_sessions
+    return claim(connection, Layer.PORTFOLIOS, days, task.run_id)
 
 
 def _matrices_from(database: Database, last: date, rules: Rules) -> date:
@@ -207,16 +139,3 @@ def _matrices_from(database: Database, last: date, rules: Rules) -> date:
     with database.connection() as connection:
         newest = max([last, *published(connection, Layer.PORTFOLIOS, last)])
     return sessions.offset(newest, 1 - rules.matrix_sessions)
-
-
-def _kept(name: str, columns: Columns, keep_matrices: bool) -> Columns:
-    if name == "correlation_matrices" and not keep_matrices:
-        return {key: values[:0] for key, values in columns.items()}
-    return columns
-
-
-def _slice(name: str, columns: Columns, portfolio_ids: Sequence[str] | None) -> Slice:
-    table = tables.metadata.tables[name]
-    if portfolio_ids is None or "portfolio_id" not in table.c:
-        return Slice(table, columns)
-    return Slice(table, columns, Subset("portfolio_id", portfolio_ids))

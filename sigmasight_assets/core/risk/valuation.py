@@ -71,7 +71,15 @@ def price_book(book: Book, panel: PricePanel) -> PricedBook:
             f"prices start on {panel.sessions[0]}, after the inception of portfolio "
             f"{book.portfolios.id[early][0]} on {book.portfolios.inception[early][0]}"
         )
-    closes = last_closes(panel)
+    return price_at(book, last_closes(panel))
+
+
+def price_at(book: Book, closes: LastCloses) -> PricedBook:
+    """Prepare a book, or a part of one, for closes that many of them share.
+
+    They must hold every stored close of the 280 sessions up to each inception: before the first
+    of them a lot counts at cost.
+    """
     lots = effective_lots(book, closes)
     at_inception = position_prices(book, lots, closes, lots.inception)
     return PricedBook(

@@ -7,8 +7,8 @@ so a result does not depend on which portfolios share the run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,22 @@ class Book:
     flows: CapitalFlows
     actions: CorporateActions
 
+    def of_portfolios(self, first: int, last: int) -> Book:
+        """The book of the portfolios from index `first` up to, and without, `last`."""
+        lots = np.searchsorted(self.lots.portfolio, [first, last])
+        values = np.searchsorted(self.valuations.lot, lots)
+        flows = np.searchsorted(self.flows.portfolio, [first, last])
+        own = _rows(self.lots, *lots)
+        stated = _rows(self.valuations, *values)
+        paid = _rows(self.flows, *flows)
+        return Book(
+            _rows(self.portfolios, first, last),
+            replace(own, portfolio=own.portfolio - first),
+            replace(stated, lot=stated.lot - lots[0]),
+            replace(paid, portfolio=paid.portfolio - first),
+            self.actions,
+        )
+
 
 @dataclass(frozen=True)
 class Valuation:
@@ -138,3 +154,13 @@ class Valuation:
     price: Floats
     exists: Bools
     net_asset_value: Floats
+
+
+_Rows = TypeVar("_Rows", Portfolios, Lots, Valuations, CapitalFlows)
+
+
+def _rows(shape: _Rows, first: int, last: int) -> _Rows:
+    """Consecutive rows of a shape whose every field is an array."""
+    return type(shape)(
+        **{each.name: getattr(shape, each.name)[first:last] for each in fields(shape)}
+    )

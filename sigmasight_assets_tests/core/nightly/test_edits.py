@@ -13,7 +13,7 @@ from sigmasight_assets.core.db.epochs import Layer
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.errors import StaleEpoch
 from sigmasight_assets.core.market.synthetic import SyntheticSource
-from sigmasight_assets.core.nightly import portfolios
+from sigmasight_assets.core.nightly import portfolio_writes, portfolios
 from sigmasight_assets_tests.builders import (
     RULES,
     add_flow,
@@ -117,7 +117,7 @@ def test_sessions_before_the_edit_are_not_touched(computed: Database) -> None:
     versions = publications(computed)
     EDITS["an exit"](computed)
     done = run_portfolios(computed, ON[-1:], "after the edit")
-    assert [each.session for each in done] == [*ON[2:-1], ON[-1]]
+    assert [each.session for each in done] == [ON[-1], *ON[2:-1]]
     assert {day for day, version in publications(computed).items() if version != versions[day]} == {
         *ON[2:]
     }
@@ -170,7 +170,8 @@ def test_a_portfolio_deleted_for_a_while_comes_back_whole(
 ) -> None:
     sql(f"UPDATE portfolios SET deleted_at = now() WHERE id = '{HEDGE}'")(computed)
     run_portfolios(computed, ON[3:], "without it")
-    assert len(rows(computed, "portfolio_snapshots", f"portfolio_id = '{HEDGE}'")) == 3
+    for name in sorted(portfolios.OF_PORTFOLIOS):
+        assert rows(computed, name, f"portfolio_id = '{HEDGE}'") == [], name
     sql(f"UPDATE portfolios SET deleted_at = NULL WHERE id = '{HEDGE}'")(computed)
     run_portfolios(computed, ON[-1:], "with it")
     assert computed_checksums(computed) == computed_checksums(undisturbed)
@@ -196,7 +197,7 @@ def between_reading_and_writing(
     monkeypatch: pytest.MonkeyPatch, session: date, happens: Callable[[], object]
 ) -> None:
     """Let something happen after a run has read its books and before it writes the session."""
-    write, done = portfolios.write_session, []
+    write, done = portfolio_writes.write_parts, []
 
     def writing(database: Database, claimed: object, day: date, *rest: object, **more: object):
         if day == session and not done:
@@ -204,7 +205,7 @@ def between_reading_and_writing(
             happens()
         return write(database, claimed, day, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(portfolios, "write_session", writing)
+    monkeypatch.setattr(portfolio_writes, "write_parts", writing)
 
 
 def test_an_edit_during_a_refresh_is_seen_by_the_next(
@@ -248,7 +249,7 @@ def test_an_overtaken_refresh_stops_and_leaves_the_mark(
     EDITS["a size"](computed)
     before = computed_checksums(computed)
     between_reading_and_writing(
-        monkeypatch, ON[0], lambda: claim(computed, Layer.PORTFOLIOS, ON, "later")
+        monkeypatch, ON[-1], lambda: claim(computed, Layer.PORTFOLIOS, ON, "later")
     )
     with pytest.raises(StaleEpoch):
         run_portfolios(computed, ON[-1:], "overtaken")

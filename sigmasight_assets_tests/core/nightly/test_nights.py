@@ -272,24 +272,28 @@ def older(first: date, by: int) -> list[date]:
     return sessions.as_dates(sessions.between(sessions.offset(last, 1 - by), last))
 
 
-def test_an_empty_database_has_nights_too(database: Database) -> None:
-    """No portfolio, no price: no symbol's session can be computed, and what can be said is."""
-    assert run_symbols(database, ON[:2]) == []
-    run_portfolios(database, ON[:2])
-    with database.connection() as connection:
-        assert published(connection, Layer.SYMBOLS) == []
-        assert published(connection, Layer.PORTFOLIOS) == ON[:2]
-    assert count(database, "symbol_factor_exposures") == 0
-    assert count(database, "portfolio_snapshots") == 0
-    assert count(database, "stress_scenario_moves", "reason IS NULL") == 0
-
-
-def test_portfolios_without_a_single_price_are_at_cost_and_say_so(database: Database) -> None:
+def test_sessions_without_any_price_are_skipped_with_a_reason(database: Database) -> None:
     add_portfolio(database, lot("AAPL", "10", "3", "2025-07-01"), inception="2025-07-01")
-    run_symbols(database, ON[:2])
-    run_portfolios(database, ON[:2])
+    assert run_symbols(database, ON[:2]) == []
+    skipped = [(each.session, each.reason) for each in run_portfolios(database, ON[:2])]
+    assert skipped == [(day, "symbols_not_published") for day in ON[:2]]
     with database.connection() as connection:
-        found = connection.execute(
-            "SELECT net_asset_value, is_partial, missing_symbols FROM portfolio_snapshots"
+        assert published(connection, Layer.SYMBOLS) == published(connection, Layer.PORTFOLIOS) == []
+        logged = connection.execute(
+            "SELECT batch_date, item, reason FROM batch_failure_log "
+            "WHERE batch_type = 'portfolio_layer' ORDER BY batch_date"
         ).fetchall()
-    assert found == [(100000, True, [{"symbol": "AAPL", "reason": "at_cost"}])] * 2
+    assert logged == [(day, str(day), "symbols_not_published") for day in ON[:2]]
+    assert count(database, "portfolio_snapshots") == 0
+
+
+def test_a_position_without_a_single_price_is_at_cost_and_says_so(computed: Database) -> None:
+    add_portfolio(computed, lot("NEVERSEEN", "10", "3", str(ON[0])), inception=str(ON[0]))
+    run_portfolios(computed, ON[:2])
+    with computed.connection() as connection:
+        found = connection.execute(
+            "SELECT net_asset_value, is_partial, missing_symbols FROM portfolio_snapshots "
+            'WHERE missing_symbols @> \'[{"symbol": "NEVERSEEN"}]\' AND snapshot_date <= %s',
+            (ON[1],),
+        ).fetchall()
+    assert found == [(100000, True, [{"symbol": "NEVERSEEN", "reason": "at_cost"}])] * 2

@@ -9,7 +9,7 @@ import pytest
 from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Layer
-from sigmasight_assets.core.nightly import portfolios
+from sigmasight_assets.core.nightly import portfolio_rows
 from sigmasight_assets.core.nightly.stress_sanity import stress_breaks
 from sigmasight_assets.core.nightly.symbols import refresh_symbols
 from sigmasight_assets.core.risk.stress_scenario_moves import DEFAULT_RATES
@@ -102,7 +102,7 @@ def test_a_portfolio_session_reads_one_state_of_the_symbol_layer(
 ) -> None:
     """Rewritten between two reads, a session must not give betas of one run and covariances of
     another."""
-    read = portfolios.symbol_factors
+    read = portfolio_rows.symbol_factors
 
     def reading(*args: Any) -> Any:
         found = read(*args)
@@ -112,7 +112,7 @@ def test_a_portfolio_session_reads_one_state_of_the_symbol_layer(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(portfolios, "symbol_factors", reading)
+        patch.setattr(portfolio_rows, "symbol_factors", reading)
         run_portfolios(computed, ON[-1:], "torn")
     found, expected = table_checksums(computed), table_checksums(undisturbed)
     assert found["factor_covariances"] != expected["factor_covariances"]

@@ -32,6 +32,11 @@ PORTFOLIOS: Final = f"SELECT id, inception_date, starting_equity::float8 {CHOSEN
 
 MARKS: Final = f"SELECT id, data_version, stale_from {CHOSEN}"
 
+HELD: Final = f"""
+    SELECT DISTINCT p.symbol FROM positions p
+    WHERE p.deleted_at IS NULL AND p.portfolio_id IN (SELECT id {CHOSEN})
+"""
+
 LOTS: Final = """
     SELECT p.portfolio_id, p.id, p.symbol, coalesce(p.investment_class, 'PUBLIC'),
            p.quantity::float8, p.entry_price::float8, p.entry_date,
@@ -89,6 +94,14 @@ def change_marks(
     """The marks of the portfolios with an inception not after `last`."""
     types = {"id": "text", "data_version": "int", "stale_from": "date"}
     return ChangeMarks(**fetch_columns(connection, MARKS, _chosen(last, portfolio_ids), types))
+
+
+def held_symbols(
+    connection: Connection, last: date, portfolio_ids: Sequence[str] | None = None
+) -> list[str]:
+    """The symbols of all lots, open or not, of the portfolios with an inception up to `last`."""
+    rows = connection.execute(HELD, _chosen(last, portfolio_ids)).fetchall()
+    return [symbol for (symbol,) in rows]
 
 
 def read_book(

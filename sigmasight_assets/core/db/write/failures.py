@@ -36,24 +36,27 @@ def log_failures(
     database: Database, batch_type: str, day: date, failures: Iterable[BatchFailure]
 ) -> None:
     """Append failures, one per item, each with the next attempt number."""
+    found = list(failures)
+    if found:
+        database.transaction(lambda connection: note_failures(connection, batch_type, day, found))
+
+
+def note_failures(
+    connection: Connection, batch_type: str, day: date, failures: Iterable[BatchFailure]
+) -> None:
+    """The same, for the transaction that writes what did not fail."""
     by_item = {failure.item: failure for failure in failures}
     if not by_item:
         return
     ordered = [by_item[item] for item in sorted(by_item)]
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtext(%s), 1)", (f"failures {batch_type}",)
-        )
-        connection.execute(
-            LOG,
-            {
-                "type": batch_type,
-                "day": day,
-                "items": [failure.item for failure in ordered],
-                "reasons": [failure.reason for failure in ordered],
-                "details": [failure.detail for failure in ordered],
-            },
-        )
-
-    database.transaction(work)
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 1)", (f"failures {batch_type}",))
+    connection.execute(
+        LOG,
+        {
+            "type": batch_type,
+            "day": day,
+            "items": [failure.item for failure in ordered],
+            "reasons": [failure.reason for failure in ordered],
+            "details": [failure.detail for failure in ordered],
+        },
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Final
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.book import ChangeMarks
@@ -30,6 +30,11 @@ MARK_OUTDATED: Final = """
           WHERE read.id = portfolios.id AND read.data_version = portfolios.data_version)
 """
 
+DELETED: Final = """
+    SELECT DISTINCT portfolio_id FROM portfolio_snapshots
+    EXCEPT SELECT id FROM portfolios WHERE deleted_at IS NULL
+"""
+
 FORGET_MATRICES: Final = "DELETE FROM correlation_matrices WHERE calculation_date < %s"
 
 
@@ -49,6 +54,22 @@ def mark_outdated(
     chosen = None if portfolio_ids is None else list(portfolio_ids)
     values = {**_versions(marks), "session": session, "chosen": chosen}
     connection.execute(MARK_OUTDATED, values)
+
+
+def forget_deleted(database: Database, tables: Collection[str]) -> None:
+    """Drop the rows that computed tables hold of portfolios which were deleted.
+
+    What is stored would otherwise tell which sessions were computed again after the deletion; a
+    portfolio that is restored lacks its sessions, and gets them back.
+    """
+
+    def work(connection: Connection) -> None:
+        gone = [each for (each,) in connection.execute(DELETED).fetchall()]
+        for name in sorted(tables) if gone else ():
+            statement = sql.SQL("DELETE FROM {} WHERE portfolio_id = ANY(%s)")
+            connection.execute(statement.format(sql.Identifier(name)), (gone,))
+
+    database.transaction(work)
 
 
 def _versions(marks: ChangeMarks) -> dict[str, list[Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from psycopg import Connection, sql
 from sqlalchemy import Date, Table, Uuid
 
-from sigmasight_assets.core.db.binary_copy import encode
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import (
     Claim,
@@ -19,6 +18,7 @@ from sigmasight_assets.core.db.epochs import (
     publish_if_complete,
     record_slice,
 )
+from sigmasight_assets.core.db.write.encoded_rows import EncodedRows, encode_rows
 from sigmasight_assets.core.shapes.panel import Columns
 
 
@@ -39,6 +39,14 @@ class Slice:
     subset: Subset | None = None
 
 
+@dataclass(frozen=True)
+class Target:
+    """The rows of one table for one session that a write replaces: all, or those of a subset."""
+
+    table: Table
+    subset: Subset | None = None
+
+
 def write_session(
     database: Database,
     claim: Claim,
@@ -46,24 +54,50 @@ def write_session(
     slices: Sequence[Slice],
     also: Callable[[Connection], None] | None = None,
 ) -> Mapping[str, int]:
+    """Replace the slices of one session, as `write_parts` does with rows in parts."""
+
+    def parts() -> Iterator[Mapping[str, EncodedRows]]:
+        for part in slices:
+            yield {part.table.name: encode_rows(part.table, part.columns)}
+
+    targets = [Target(part.table, part.subset) for part in slices]
+    return write_parts(database, claim, session, targets, parts, also)
+
+
+def write_parts(
+    database: Database,
+    claim: Claim,
+    session: date,
+    targets: Sequence[Target],
+    parts: Callable[[], Iterable[Mapping[str, EncodedRows]]],
+    also: Callable[[Connection], None] | None = None,
+) -> Mapping[str, int]:
     """Replace the slices of one session and publish it when its layer is complete.
 
     One transaction: rows, the record of them and the publication appear together or not at all.
     Slices of a subset alone never complete a session, but a session that is complete is
-    published anew, so that readers notice. `also` is done in the same transaction, before the
-    publication and under its lock. Returns rows written by table name.
+    published anew, so that readers notice. `parts` gives the rows, by table name, bit by bit; it
+    is asked again when the transaction is. `also` is done in the same transaction, after the
+    rows, before the publication and under its lock. Returns rows written by table name.
 
     Raises:
         StaleEpoch: a later run holds the session; nothing was written.
     """
 
     def work(connection: Connection) -> Mapping[str, int]:
-        lock_slices(connection, [part.table.name for part in slices], session)
+        written = dict.fromkeys((target.table.name for target in targets), 0)
+        lock_slices(connection, written, session)
         check_claim(connection, claim, [session])
-        written = {part.table.name: _replace(connection, session, part) for part in slices}
-        for part in slices:
-            if part.subset is None:
-                record_slice(connection, claim, part.table.name, session, written[part.table.name])
+        for target in targets:
+            _clear(connection, session, target)
+        for part in parts():
+            for name, rows in part.items():
+                copy_encoded(connection, name, rows)
+                written[name] += rows.count
+        for target in targets:
+            if target.subset is None:
+                name = target.table.name
+                record_slice(connection, claim, name, session, written[name])
         lock_publications(connection)
         if also:
             also(connection)
@@ -81,30 +115,33 @@ def session_column(table: Table) -> str:
 
 def copy_rows(connection: Connection, target: str, table: Table, columns: Columns) -> None:
     """COPY rows into `target`, a table with the columns of `table`."""
+    copy_encoded(connection, target, encode_rows(table, columns))
+
+
+def copy_encoded(connection: Connection, target: str, rows: EncodedRows) -> None:
+    """COPY rows that are encoded already into a table."""
+    if not rows.count:
+        return
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(target), sql.SQL(", ").join(map(sql.Identifier, columns))
+        sql.Identifier(target), sql.SQL(", ").join(map(sql.Identifier, rows.columns))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        for chunk in encode(table, columns):
+        for chunk in rows.chunks:
             stream.write(chunk)
 
 
-def _replace(connection: Connection, session: date, part: Slice) -> int:
-    """Delete and insert: what no longer belongs to the session leaves with the same commit."""
+def _clear(connection: Connection, session: date, target: Target) -> None:
+    """What no longer belongs to the session leaves with the commit that brings what does."""
     condition = sql.SQL("{} = {}").format(
-        sql.Identifier(session_column(part.table)), sql.Literal(session)
+        sql.Identifier(session_column(target.table)), sql.Literal(session)
     )
-    if part.subset is not None:
-        column = part.table.c[part.subset.column]
+    if target.subset is not None:
+        column = target.table.c[target.subset.column]
         condition += sql.SQL(" AND {} = ANY({}::{}[])").format(
             sql.Identifier(column.name),
-            sql.Literal(list(part.subset.values)),
+            sql.Literal(list(target.subset.values)),
             sql.SQL("uuid" if isinstance(column.type, Uuid) else "text"),
         )
     connection.execute(
-        sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(part.table.name), condition)
+        sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(target.table.name), condition)
     )
-    rows = len(next(iter(part.columns.values())))
-    if rows:
-        copy_rows(connection, part.table.name, part.table, part.columns)
-    return rows

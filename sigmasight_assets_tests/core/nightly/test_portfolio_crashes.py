@@ -1,0 +1,122 @@
+"""A refresh of portfolios that dies at any of its statements, or runs beside another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import date
+
+import pytest
+
+from sigmasight_assets.core.db.checksums import table_checksums
+from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.errors import StaleEpoch
+from sigmasight_assets.core.nightly.portfolio_sessions import ASSET_TABLES
+from sigmasight_assets_tests.builders import add_flow, run_portfolios, run_symbols
+from sigmasight_assets_tests.core.nightly.conftest import ON
+from sigmasight_assets_tests.core.nightly.test_edits import EDITS, HEDGE, marks
+from sigmasight_assets_tests.core.nightly.test_holes import remove
+from sigmasight_assets_tests.core.nightly.test_market_crashes import Died, dying
+from sigmasight_assets_tests.core.nightly.test_quarantine import BAD, plant_too_much, tell
+
+TWICE = """
+    SELECT session, count(*) FROM published_sessions WHERE layer = 'portfolios'
+    GROUP BY session HAVING count(*) > 1
+"""
+
+
+@pytest.fixture
+def half(market: Database) -> Database:
+    """Two sessions, with a hole in the first and an edit of the second; a bad third to come."""
+    run_symbols(market, ON[:3])
+    run_portfolios(market, ON[:2])
+    remove(market, BAD, ON[0])
+    add_flow(market, HEDGE, str(ON[1]), "100")
+    plant_too_much(market, ON[2])
+    return market
+
+
+def dies_everywhere(database: Database, day: date, assets: Sequence[str]) -> int:
+    """How many statements a refresh has; before each of them one has died by then."""
+    moment = 0
+    while True:
+        moment += 1
+        with dying(moment):
+            try:
+                run_portfolios(database, [day], f"run {moment}", assets=assets)
+            except Died:
+                pass
+            else:
+                return moment
+        with database.connection() as connection:
+            assert connection.execute(TWICE).fetchall() == []
+
+
+def test_a_refresh_that_dies_before_any_statement_is_finished_by_the_next(half: Database) -> None:
+    statements = dies_everywhere(half, ON[2], list(ASSET_TABLES))
+    assert statements > 90, "it had a session to write, two to mend and one portfolio to log"
+    died = table_checksums(half)
+    for names in ASSET_TABLES.values():
+        for name in names:
+            tell(half, f"DELETE FROM {name}")
+    run_portfolios(half, ON[:3], "from nothing")
+    assert died == table_checksums(half)
+    assert set(marks(half).values()) == {None}
+
+
+@pytest.mark.parametrize("asset", ASSET_TABLES)
+def test_an_asset_alone_that_dies_before_any_statement_is_finished_by_the_next(
+    computed: Database, undisturbed: Database, asset: str
+) -> None:
+    for name in ASSET_TABLES[asset]:
+        day = "snapshot_date" if name == "portfolio_snapshots" else "calculation_date"
+        tell(computed, f"DELETE FROM {name} WHERE {day} = '{ON[4]}'")
+    assert dies_everywhere(computed, ON[4], [asset]) > 15
+    assert table_checksums(computed) == table_checksums(undisturbed)
+
+
+def together(database: Database, runs: Sequence[tuple[str, list[date], list[str] | None]]) -> list:
+    """Refreshes started at once; the class of what each raised, or None."""
+    raised: list[type[BaseException] | None] = [None] * len(runs)
+    ready = threading.Barrier(len(runs))
+
+    def work(place: int) -> None:
+        name, days, chosen = runs[place]
+        ready.wait()
+        try:
+            run_portfolios(database, days, name, chosen)
+        except BaseException as error:
+            raised[place] = type(error)
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(runs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_of_two_refreshes_of_one_session_one_finishes_and_the_rows_are_right(
+    computed: Database, undisturbed: Database, attempt: int
+) -> None:
+    raised = together(computed, [("one", ON[-2:], None), ("two", ON[-2:], None)])
+    assert None in raised
+    assert set(raised) <= {None, StaleEpoch}
+    assert table_checksums(computed) == table_checksums(undisturbed)
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_a_refresh_of_one_portfolio_ends_nobodys_night(
+    computed: Database, market: Database, attempt: int
+) -> None:
+    """The night it runs beside goes on, and whatever order they write in, the edit is there."""
+    EDITS["a flow"](computed)
+    edited = [one for one, mark in marks(computed).items() if mark]
+    raised = together(computed, [("night", ON[-3:], None), ("owner", ON[-1:], edited)])
+    assert raised[0] is None
+    run_portfolios(computed, ON[-1:], "the next")
+    EDITS["a flow"](market)
+    run_symbols(market, ON)
+    run_portfolios(market, ON)
+    assert table_checksums(computed) == table_checksums(market)
