@@ -4,7 +4,6 @@ A run of a range records one evaluation without a partition, so each check looks
 of its run and reports the worst. Launched alone, it looks at the newest session there is.
 """
 
-from datetime import date
 from typing import Final
 
 from dagster import (
@@ -16,15 +15,15 @@ from dagster import (
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.epochs import Layer
-from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.db.read.quality import (
     beta_coverage,
     nav_breaks,
 )
+from sigmasight_assets.core.db.read.reconciliation import stored_exceptions
 from sigmasight_assets.core.nightly.stress_sanity import stress_breaks
 from sigmasight_assets.overdue import refreshed_within_an_hour_check
 from sigmasight_assets.price_checks import PRICE_CHECKS, coverage_result
-from sigmasight_assets.ranges import sessions_of_run
+from sigmasight_assets.refresh_checks import REFRESH_CHECKS, checked_sessions
 from sigmasight_assets.resources import Platform
 
 
@@ -37,7 +36,7 @@ def beta_coverage_check(
     context: AssetCheckExecutionContext, platform: Platform
 ) -> AssetCheckResult:
     """New listings have no beta yet; a session without any has lost its benchmark."""
-    days = _days(context, platform, Layer.SYMBOLS)
+    days = checked_sessions(context, platform, Layer.SYMBOLS)
     with platform.database().connection() as connection:
         return coverage_result(beta_coverage(connection, days), "with a market beta")
 
@@ -49,7 +48,7 @@ def beta_coverage_check(
 )
 def nav_identity_check(context: AssetCheckExecutionContext, platform: Platform) -> AssetCheckResult:
     """For every stored pair of consecutive sessions that the run touched."""
-    days = _days(context, platform, Layer.PORTFOLIOS)
+    days = checked_sessions(context, platform, Layer.PORTFOLIOS)
     with platform.database().connection() as connection:
         breaks = nav_breaks(connection, days, [sessions.offset(day, -1) for day in days])
     worst = max(breaks, key=lambda found: abs(found.usd), default=None)
@@ -64,6 +63,28 @@ def nav_identity_check(context: AssetCheckExecutionContext, platform: Platform) 
 
 
 @asset_check(
+    asset="reconciliation_exceptions",
+    name="reconciled",
+    description="Snapshots, positions x prices and what the service would answer agree.",
+)
+def reconciled_check(context: AssetCheckExecutionContext, platform: Platform) -> AssetCheckResult:
+    """Any difference of more than half a cent fails."""
+    days = checked_sessions(context, platform, Layer.PORTFOLIOS)
+    with platform.database().connection() as connection:
+        found = stored_exceptions(connection, days)
+    return AssetCheckResult(
+        passed=not found.count,
+        severity=AssetCheckSeverity.ERROR,
+        description=found.worst or "the three accounts agree",
+        metadata={
+            "sessions": len(days),
+            "exceptions": found.count,
+            "portfolios": found.portfolios,
+        },
+    )
+
+
+@asset_check(
     asset="stress_test_results",
     name="stress_sanity",
     description="Books of one fund must answer to scenarios as the methodology says (section 8).",
@@ -72,7 +93,7 @@ def stress_sanity_check(
     context: AssetCheckExecutionContext, platform: Platform
 ) -> AssetCheckResult:
     """All SPY, all TLT, all VTV, and long against short."""
-    days = _days(context, platform, Layer.PORTFOLIOS)
+    days = checked_sessions(context, platform, Layer.PORTFOLIOS)
     breaks = stress_breaks(platform.database(), days, platform.rates())
     return AssetCheckResult(
         passed=not breaks,
@@ -86,15 +107,8 @@ CHECKS: Final = [
     *PRICE_CHECKS,
     beta_coverage_check,
     nav_identity_check,
+    reconciled_check,
+    *REFRESH_CHECKS,
     refreshed_within_an_hour_check,
     stress_sanity_check,
 ]
-
-
-def _days(context: AssetCheckExecutionContext, platform: Platform, layer: Layer) -> list[date]:
-    """The sessions of the run; for a check launched alone, the newest published one."""
-    days = sessions_of_run(context.run.tags)
-    if days:
-        return days
-    with platform.database().connection() as connection:
-        return published(connection, layer)[-1:]

@@ -10,6 +10,7 @@ from dagster import Definitions, in_process_executor
 from sigmasight_assets.assets.companies import company_profiles, fundamentals
 from sigmasight_assets.assets.market_data_cache import market_data_cache, option_prices
 from sigmasight_assets.assets.portfolio_layer import portfolio_layer
+from sigmasight_assets.assets.reconciliation import reconciliation
 from sigmasight_assets.assets.symbol_layer import symbol_layer
 from sigmasight_assets.assets.symbol_universe import symbol_universe
 from sigmasight_assets.checks import CHECKS
@@ -20,6 +21,7 @@ from sigmasight_assets.sensors import (
     company_sync_sensor,
     portfolio_refresh_overdue_sensor,
     portfolio_refresh_sensor,
+    stale_portfolios_sensor,
 )
 
 
@@ -34,6 +36,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> Definitions:
             company_profiles,
             fundamentals,
             portfolio_layer,
+            reconciliation,
         ],
         asset_checks=CHECKS,
         jobs=[symbol_batch, portfolio_refresh, company_sync],
@@ -42,6 +45,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> Definitions:
             portfolio_refresh_sensor,
             portfolio_refresh_overdue_sensor,
             company_sync_sensor,
+            stale_portfolios_sensor,
         ],
         resources={"platform": Platform(), **(resources or {})},
         executor=in_process_executor,

@@ -15,6 +15,7 @@ from dagster import (
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.owed_sessions import owed_sessions
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.jobs import symbol_batch
 from sigmasight_assets.partitions import NEW_YORK
@@ -49,19 +50,27 @@ def nightly_schedule(
         available_at = sessions.completes_at(session).isoformat()
         yield SkipReason(f"{session} is not complete: it is available after {available_at}")
         return
-    for first, last in contiguous_ranges(missing_sessions(platform.database(), session)):
+    start = platform.settings().start_date
+    for first, last in contiguous_ranges(missing_sessions(platform.database(), session, start)):
         yield run_request(f"symbol_batch {first} {last} at {tick.isoformat()}", first, last)
 
 
-def missing_sessions(database: Database, session: date) -> list[date]:
-    """The session itself, and each that a layer lacks since the first it ever published.
+def missing_sessions(database: Database, session: date, start: date) -> list[date]:
+    """The session itself, and each since `start` that a layer lacks and should have.
 
-    A session whose portfolios alone are missing counts too: their refresh follows the symbols.
+    Those are all since the first that the layer ever published, priced or not: a night's own
+    prices come with it. Before that, they are the sessions with a stored price since the
+    earliest inception: the history of a portfolio that began in the past. A session whose
+    portfolios alone are missing counts too: their refresh follows the symbols.
     """
+    until_now = sessions.as_dates(sessions.between(start, session))
     with database.connection() as connection:
         layers = [set(published(connection, layer)) for layer in Layer]
+        owed = owed_sessions(connection, until_now)
     missing = {session}
     for known in layers:
         since = min(known, default=session)
-        missing.update(set(sessions.as_dates(sessions.between(since, session))) - known)
+        missing.update(
+            day for day in until_now if day not in known and (day > since or day in owed)
+        )
     return sorted(missing)

@@ -1,4 +1,6 @@
-"""What follows a symbol batch: the refresh of portfolios, or an alarm that it is missing."""
+"""What follows a symbol batch or an edit: a refresh of portfolios, or an alarm without one."""
+
+from typing import Final
 
 from dagster import (
     DagsterRunStatus,
@@ -19,6 +21,10 @@ from sigmasight_assets.jobs import company_sync, portfolio_refresh, symbol_batch
 from sigmasight_assets.overdue import punctuality
 from sigmasight_assets.ranges import REFRESHED_BY, run_request, sessions_of_run
 from sigmasight_assets.resources import Platform
+from sigmasight_assets.stale_portfolios import coming_refresh, stale_portfolios
+
+MOST_NAMED: Final = 500
+"""Where more portfolios are out of date, a run refreshes all of them."""
 
 
 @run_status_sensor(
@@ -88,4 +94,29 @@ def portfolio_refresh_overdue_sensor(
         skip_reason=SkipReason(found.sentence()),
         asset_events=[found.alarm()],
         cursor=found.session.isoformat(),
+    )
+
+
+@sensor(
+    name="stale_portfolios_sensor",
+    job=portfolio_refresh,
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Refreshes portfolios that were edited, or whose symbols arrived, since the night.",
+)
+def stale_portfolios_sensor(
+    context: SensorEvaluationContext, platform: Platform
+) -> RunRequest | SkipReason:
+    """One run for the newest published session; it brings the earlier ones up to date too."""
+    found = stale_portfolios(platform.database())
+    if found is None:
+        return SkipReason("no published session of a portfolio is out of date")
+    coming = coming_refresh(context.instance, platform.now())
+    if coming:
+        return SkipReason(coming)
+    named = list(found.ids) if len(found.ids) <= MOST_NAMED else []
+    return RunRequest(
+        found.run_key(platform.now()),
+        partition_key=found.session.isoformat(),
+        run_config={"ops": {"portfolio_layer": {"config": {"portfolio_ids": named}}}},
     )

@@ -12,8 +12,9 @@ from dagster import (
 
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
 from sigmasight_assets.core.db.tables import metadata
-from sigmasight_assets.core.nightly import portfolios, symbols
+from sigmasight_assets.core.nightly import portfolio_sessions, symbols
 from sigmasight_assets.definitions import build_defs, defs
+from sigmasight_assets.pools import POOLS
 
 REPOSITORY = defs.get_repository_def()
 GRAPH = REPOSITORY.asset_graph
@@ -44,6 +45,7 @@ ASSETS = {
     ),
     "correlations": ("portfolios", "numpy postgres", "market_data_cache portfolio_snapshots"),
     "stress_test_results": ("portfolios", "numpy postgres", "factor_covariances factor_exposures"),
+    "reconciliation_exceptions": ("portfolios", "numpy postgres", "portfolio_snapshots"),
 }
 
 # check -> asset, whether it stops what is downstream
@@ -55,6 +57,8 @@ CHECKS = {
     "failed_contracts": ("option_prices", False),
     "beta_coverage": ("symbol_factor_exposures", False),
     "nav_identity": ("portfolio_snapshots", False),
+    "portfolios_refreshed": ("portfolio_snapshots", False),
+    "reconciled": ("reconciliation_exceptions", False),
     "refreshed_within_an_hour": ("portfolio_snapshots", False),
     "stress_sanity": ("stress_test_results", False),
 }
@@ -104,12 +108,12 @@ def test_the_checks_their_assets_and_which_of_them_stops_the_night() -> None:
 
 
 def test_each_job_runs_one_group_with_its_checks_in_one_process() -> None:
-    layers = {"symbols": "symbol_layer", "portfolios": "portfolio_layer"}
+    layers = {"symbols": {"symbol_layer"}, "portfolios": {"portfolio_layer", "reconciliation"}}
     for name, group in JOBS.items():
         job = REPOSITORY.get_job(name)
         assets = {asset for asset, (found, _, _) in ASSETS.items() if found == group}
         assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == assets
-        steps = {"symbol_universe", "market_data_cache", "option_prices"} & assets | {layers[group]}
+        steps = {"symbol_universe", "market_data_cache", "option_prices"} & assets | layers[group]
         steps |= {f"{asset}_{check}" for check, (asset, _) in CHECKS.items() if asset in assets}
         assert set(job.graph.node_names()) == steps
         assert job.executor_def.name == "in_process"
@@ -143,6 +147,7 @@ def test_a_price_source_has_one_pool_whoever_asks_it() -> None:
         "company_profiles": "yfinance",
         "fundamentals": "yfinance",
     }
+    assert set(pools.values()) == set(POOLS)
 
 
 def test_the_schedule_runs_on_weekday_evenings_of_new_york_and_is_on() -> None:
@@ -168,11 +173,13 @@ def test_the_sensors_are_on_and_start_the_refresh_or_nothing() -> None:
         "portfolio_refresh_sensor": (["portfolio_refresh"], 15, running),
         "portfolio_refresh_overdue_sensor": ([], 300, running),
         "company_sync_sensor": (["company_sync"], 15, running),
+        "stale_portfolios_sensor": (["portfolio_refresh"], 30, running),
     }
 
 
 def test_the_assets_of_a_layer_fill_each_table_that_publishes_it_once() -> None:
-    for layer, rooms in ((Layer.SYMBOLS, symbols), (Layer.PORTFOLIOS, portfolios)):
+    rooms_of_layers = ((Layer.SYMBOLS, symbols), (Layer.PORTFOLIOS, portfolio_sessions))
+    for layer, rooms in rooms_of_layers:
         filled = [table for tables in rooms.ASSET_TABLES.values() for table in tables]
         assert sorted(filled) == sorted(LAYER_TABLES[layer])
         assert set(filled) <= set(metadata.tables)

@@ -4,10 +4,10 @@ One multi-asset rather than four assets: what is owned and what it costs is read
 session of the layer is published by one transaction. Any table can still be materialized alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from typing import Final
 
-import numpy as np
 from dagster import (
     AssetExecutionContext,
     AssetSpec,
@@ -18,17 +18,22 @@ from dagster import (
 )
 from pydantic import Field
 
-from sigmasight_assets.core.db.epochs import Layer
-from sigmasight_assets.core.db.read.published import published
-from sigmasight_assets.core.nightly.portfolios import (
+from sigmasight_assets.core import sessions
+from sigmasight_assets.core.db.read.book import held_symbols
+from sigmasight_assets.core.nightly.onboarding_wait import await_onboarding
+from sigmasight_assets.core.nightly.portfolio_sessions import (
     ASSET_TABLES,
     PortfolioSession,
     Rules,
-    refresh_portfolios,
+    SkippedSession,
 )
+from sigmasight_assets.core.nightly.portfolios import refresh_portfolios
 from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.portfolio_figures import finished
 from sigmasight_assets.resources import Platform
+
+MOST_REASONS: Final = 5
 
 SPECS: list[AssetSpec] = [
     layer_spec(
@@ -90,48 +95,52 @@ def portfolio_layer(
 ) -> Iterator[MaterializeResult[None]]:
     """Read the books once, then compute and write session by session."""
     selected = {key.path[-1] for key in context.selected_asset_keys}
-    days = _computable(context, platform)
+    days = platform.completed(context.partition_keys)
     settings = platform.settings()
     rules = Rules(platform.rates(), settings.correlation_matrix_sessions)
+    if days[-1] == sessions.latest_completed(platform.now()):
+        _await_onboarding(context, platform, days[-1], config.portfolio_ids or None)
     refreshed = refresh_portfolios(
         platform.database(), context.run.run_id, days, rules, selected, config.portfolio_ids or None
     )
-    # Sessions brought up to date on the way are not this run's partitions.
-    asked = (_finished(done) for done in refreshed if done.session in days)
-    yield from materialized(
-        context, ASSET_TABLES, platform.completed(context.partition_keys), asked
-    )
+    yield from materialized(context, ASSET_TABLES, days, _finished(context, refreshed, days))
 
 
-def _computable(context: AssetExecutionContext, platform: Platform) -> list[date]:
-    """The run's sessions whose symbols are published; the others are named in the run's log.
+def _await_onboarding(
+    context: AssetExecutionContext,
+    platform: Platform,
+    last: date,
+    portfolio_ids: Sequence[str] | None,
+) -> None:
+    """A symbol on its way makes the latest session complete; without it, its holders are partial.
+
+    They are refreshed again when it arrives.
+    """
+    seconds, held = platform.settings().onboarding_wait_seconds, None
+    if portfolio_ids:
+        with platform.database().connection() as connection:
+            held = held_symbols(connection, last, portfolio_ids)
+    missing = await_onboarding(platform.database(), held, seconds)
+    if missing:
+        context.log.warning(f"not there after {seconds:.0f} s: {', '.join(missing)}")
+
+
+def _finished(
+    context: AssetExecutionContext,
+    refreshed: Iterable[PortfolioSession | SkippedSession],
+    days: Sequence[date],
+) -> Iterator[Finished]:
+    """The sessions of the run that are in place; those brought up to date on the way are not its.
 
     Raises:
-        Failure: if none is.
+        Failure: if every one was skipped.
     """
-    days = platform.completed(context.partition_keys)
-    with platform.database().connection() as connection:
-        there = published(connection, Layer.SYMBOLS, days[0])
-    ready = [day for day in days if day in there]
-    waiting = ", ".join(str(day) for day in days if day not in there)
-    if not ready:
-        raise Failure(f"the symbol layer has not published {waiting}: run symbol_batch first")
-    if waiting:
-        context.log.warning(f"left out, their symbols are not published: {waiting}")
-    return ready
-
-
-def _finished(done: PortfolioSession) -> Finished:
-    """With what a person wants to know of a session at a glance; money in USD."""
-    snapshots = done.columns["portfolio_snapshots"]
-    stress = done.columns["stress_test_results"]["correlated_pnl"]
-    known = stress[np.isfinite(stress)]
-    figures = {
-        "seconds": round(done.seconds, 3),
-        "portfolios": len(snapshots["portfolio_id"]),
-        "portfolios partial": int(snapshots["is_partial"].sum()),
-        "total NAV": round(float(snapshots["net_asset_value"].sum()), 2),
-        "total daily P&L": round(float(snapshots["daily_pnl"].sum()), 2),
-        **({"worst scenario P&L": round(float(known.min()), 2)} if len(known) else {}),
-    }
-    return Finished(done.session, done.rows, figures)
+    skipped: list[SkippedSession] = []
+    for done in refreshed:
+        if isinstance(done, SkippedSession):
+            skipped.append(done)
+            context.log.warning(done.detail)
+        elif done.session in days:
+            yield finished(done)
+    if {each.session for each in skipped} >= set(days):
+        raise Failure("; ".join(each.detail for each in skipped[:MOST_REASONS]))

@@ -42,21 +42,6 @@ def test_each_partition_of_a_range_says_its_own_row_counts_and_duration(ran: Sta
     assert ran.metadata("symbol_universe", LATEST)["dagster/row_count"] == 14
 
 
-def test_figures_of_a_partition_are_those_of_its_rows(ran: Stage) -> None:
-    said = ran.metadata("portfolio_snapshots", RANGE[3])
-    ((count, nav, earned),) = ran.ask(
-        "SELECT count(*), sum(net_asset_value), sum(daily_pnl) FROM portfolio_snapshots "
-        "WHERE snapshot_date = %s",
-        RANGE[3],
-    )
-    assert said["portfolios"] == count == 2
-    assert abs(said["total NAV"] - float(nav)) < 0.005
-    assert abs(said["total daily P&L"] - float(earned)) < 0.005
-    assert (
-        said["total daily P&L"] != ran.metadata("portfolio_snapshots", RANGE[4])["total daily P&L"]
-    )
-
-
 def test_one_asset_of_a_layer_alone_writes_its_own_tables_and_publishes_with_the_last(
     stage: Stage,
 ) -> None:

@@ -55,6 +55,8 @@ class Daemon:
             sessions = sessions_of_run(run.tags)
             layer = {"symbol_batch": "symbols", "portfolio_refresh": "portfolios"}[run.job_name]
             self.stage.publish(layer, str(sessions[0]), str(sessions[-1]))
+            if layer == "portfolios":
+                self.stage.tell("UPDATE portfolios SET stale_from = NULL")
             for stage in (EventType.RUN_STARTING, EventType.RUN_START, EventType.RUN_SUCCESS):
                 instance.report_dagster_event(DagsterEvent(stage.value, run.job_name), run_id)
 
@@ -122,6 +124,7 @@ def test_a_daemon_that_was_down_from_friday_to_monday_asks_for_both_sessions_in_
 ) -> None:
     for layer in ("symbols", "portfolios"):
         stage.publish(layer, "2026-03-04", "2026-03-05")
+    stage.tell("UPDATE portfolios SET stale_from = NULL")
     assert daemon.sees("2026-03-06T15:00:00+00:00") == []
     monday_evening = daemon.sees("2026-03-10T01:30:00+00:00")
     assert monday_evening == [("symbol_batch", days("2026-03-06", "2026-03-09"))]

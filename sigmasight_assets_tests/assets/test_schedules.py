@@ -11,9 +11,9 @@ from dagster import RunRequest, build_schedule_context
 from sigmasight_assets.definitions import defs
 from sigmasight_assets.ranges import contiguous_ranges, sessions_of_run
 from sigmasight_assets.resources import Platform
-from sigmasight_assets.schedules import nightly_schedule
+from sigmasight_assets.schedules import missing_sessions, nightly_schedule
 from sigmasight_assets_tests.assets.instances import Tables
-from sigmasight_assets_tests.builders import day, days
+from sigmasight_assets_tests.builders import add_portfolio, day, days, lot
 
 
 def test_on_an_empty_database_a_night_asks_for_its_own_session_alone(tables: Tables) -> None:
@@ -91,6 +91,77 @@ def test_a_clock_frozen_before_the_close_starts_nothing(
     assert asked_at("2026-03-12 21:00") == [days("2026-03-12", "2026-03-12")]
 
 
+@pytest.fixture
+def history(tables: Tables) -> Tables:
+    """A portfolio since 3 March, of which no session before the 10th was ever run.
+
+    There are prices from 2 March on, but none of the 5th and of the newest session.
+    """
+    shares = lot("AAPL", "1", "5", "2026-03-03")
+    add_portfolio(tables.database, shares, inception="2026-03-03")
+    tables.tell(
+        "INSERT INTO market_data_cache (symbol, date, close, adj_close, data_source) "
+        "SELECT 'AAPL', day, 5, 5, 'a test' FROM unnest(%s::date[]) AS day",
+        [*days("2026-03-02", "2026-03-04"), *days("2026-03-06", "2026-03-11")],
+    )
+    publish_both(tables, "2026-03-10", "2026-03-10")
+    return tables
+
+
+SINCE_PUBLISHED = days("2026-03-11", "2026-03-12")
+PAST = [*days("2026-03-03", "2026-03-04"), *days("2026-03-06", "2026-03-09")]
+
+
+def test_the_history_of_a_portfolio_is_asked_for_where_there_are_prices(history: Tables) -> None:
+    assert asked_at("2026-03-12 21:00") == [
+        days("2026-03-03", "2026-03-04"),
+        days("2026-03-06", "2026-03-09"),
+        SINCE_PUBLISHED,
+    ]
+
+
+def test_history_begins_with_the_earliest_portfolio_that_is_not_deleted(history: Tables) -> None:
+    add_portfolio(history.database, inception="2026-03-06", name="Later")
+    assert missing(history) == [*PAST, *SINCE_PUBLISHED]
+    history.tell("UPDATE portfolios SET deleted_at = now() WHERE inception_date = '2026-03-03'")
+    assert missing(history) == [*days("2026-03-06", "2026-03-09"), *SINCE_PUBLISHED]
+    history.tell("UPDATE portfolios SET inception_date = '2026-03-16'")
+    assert missing(history) == SINCE_PUBLISHED
+    history.tell("DELETE FROM portfolios")
+    assert missing(history) == SINCE_PUBLISHED
+
+
+def test_history_goes_no_further_back_than_prices_do(history: Tables) -> None:
+    history.tell("UPDATE portfolios SET inception_date = '1999-12-31'")
+    assert missing(history) == [day("2026-03-02"), *PAST, *SINCE_PUBLISHED]
+
+
+def test_sessions_without_any_price_are_asked_for_only_since_the_first_published(
+    history: Tables,
+) -> None:
+    history.tell("DELETE FROM market_data_cache")
+    assert missing(history) == SINCE_PUBLISHED
+    history.tell("DELETE FROM published_sessions")
+    assert missing(history) == SINCE_PUBLISHED[-1:]
+
+
+def test_nothing_before_the_first_partition_is_asked_for(
+    history: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert missing(history, "2026-03-07") == [day("2026-03-09"), *SINCE_PUBLISHED]
+    history.publish("symbols", "2026-01-02", "2026-01-02")
+    assert missing(history, "2026-03-09") == [day("2026-03-09"), *SINCE_PUBLISHED]
+    monkeypatch.setenv("SIGMASIGHT_START_DATE", "2026-03-09")
+    assert asked_at("2026-03-12 21:00") == [days("2026-03-09", "2026-03-09"), SINCE_PUBLISHED]
+
+
+def test_a_past_session_whose_symbols_alone_are_published_is_asked_for(history: Tables) -> None:
+    history.publish("symbols", "2026-03-03", "2026-03-09")
+    assert missing(history) == [*PAST, *SINCE_PUBLISHED]
+    history.publish("portfolios", "2026-03-03", "2026-03-09")
+    assert missing(history) == SINCE_PUBLISHED
+
+
 def test_ranges_end_where_a_session_is_left_out() -> None:
     week = days("2025-11-24", "2025-12-01")
     assert contiguous_ranges(week) == [(day("2025-11-24"), day("2025-12-01"))]
@@ -100,6 +171,11 @@ def test_ranges_end_where_a_session_is_left_out() -> None:
         (day("2025-11-26"), day("2025-12-01")),
     ]
     assert contiguous_ranges([]) == []
+
+
+def missing(tables: Tables, start: str = "2024-01-02") -> list[date]:
+    """What the night of 12 March finds missing."""
+    return missing_sessions(tables.database, day("2026-03-12"), day(start))
 
 
 def publish_both(tables: Tables, first: str, last: str) -> None:

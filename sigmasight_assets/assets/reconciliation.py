@@ -1,0 +1,71 @@
+"""The nightly reconciliation: after the portfolio layer, three accounts of its money compared."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Final
+
+from dagster import AssetExecutionContext, AssetSpec, MaterializeResult, multi_asset
+
+from sigmasight_assets.core.db.write.reconciliation import ReconciliationException
+from sigmasight_assets.core.nightly.reconciliation import ReconciledSession, reconcile
+from sigmasight_assets.metadata import (
+    Figures,
+    Finished,
+    layer_spec,
+    materialized,
+    short_table,
+)
+from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
+from sigmasight_assets.resources import Platform
+
+TABLE: Final = "reconciliation_exceptions"
+
+SPEC: Final[AssetSpec] = layer_spec(
+    TABLE,
+    group="portfolios",
+    deps=["portfolio_snapshots"],
+    description=(
+        "Money items on which the snapshot, positions x prices and what the service would answer "
+        "differ by more than half a cent; there should be none. Methodology, section 4; "
+        "formula: core/db/read/reconciliation_figures.py."
+    ),
+)
+
+
+@multi_asset(
+    name="reconciliation", specs=[SPEC], partitions_def=SESSIONS, backfill_policy=SINGLE_RUN
+)
+def reconciliation(
+    context: AssetExecutionContext, platform: Platform
+) -> Iterator[MaterializeResult[None]]:
+    """Compare the sessions that the portfolio layer has published; the others are named."""
+    days = platform.completed(context.partition_keys)
+    compared = _finished(context, reconcile(platform.database(), days), days)
+    yield from materialized(context, {TABLE: (TABLE,)}, days, compared)
+
+
+def _finished(
+    context: AssetExecutionContext, reconciled: Iterable[ReconciledSession], days: Sequence[date]
+) -> Iterator[Finished]:
+    waiting = set(days)
+    for done in reconciled:
+        waiting.discard(done.session)
+        figures: Figures = {
+            "portfolios compared": done.portfolios,
+            "left out, out of date": done.stale,
+            "left out, failed": done.failed,
+            "exceptions": len(done.exceptions),
+            "seconds": round(done.seconds, 3),
+            **_first_exceptions(done.exceptions),
+        }
+        yield Finished(done.session, {TABLE: len(done.exceptions)}, figures)
+    if waiting:
+        named = ", ".join(str(day) for day in sorted(waiting))
+        context.log.warning(f"left out, their portfolios are not published: {named}")
+
+
+def _first_exceptions(exceptions: Sequence[ReconciliationException]) -> Figures:
+    if not exceptions:
+        return {}
+    rows = [(each.portfolio_id, each.item, each.detail) for each in exceptions]
+    return {"first exceptions": short_table(("portfolio", "item", "detail"), rows)}
