@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP_QUIETLY := --quiet --disable-pip-version-check
 UP ?= --source synthetic
 
-.PHONY: run test lint bench bench-market api-closure clean
+.PHONY: run test lint bench bench-market bench-portfolios proof stress-page api-closure clean
 
 run: .venv/installed
 	@$(BIN)/python -m sigmasight_assets.cli.main up $(UP)
@@ -24,6 +24,19 @@ bench: .venv/installed
 # A night of every symbol at the two requests a second that Yahoo allows: an hour and a half.
 bench-market: .venv/installed
 	$(BIN)/python -m benchmarks.market_night
+
+# One session and twenty, of up to 10,000 portfolios of 50 positions: ten minutes.
+bench-portfolios: .venv/installed
+	$(BIN)/python -m benchmarks.ten_thousand
+
+# Every column of 300 portfolios over 60 sessions against the ledger and the oracles: a quarter of
+# an hour.
+proof: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ledger_proof
+
+# The table of stress tests on real prices in docs/method.md.
+stress-page: .venv/installed
+	$(BIN)/python -m benchmarks.stress_page
 
 # The service must run without Dagster: an environment that holds its dependencies alone.
 api-closure:

@@ -20,14 +20,15 @@ LOT_USD = 20_000.0
 
 
 def add_portfolios(
-    database: Database, inception: date, session: date, count: int, size: int
+    database: Database, inception: date, session: date, count: int, size: int, seed: int = 0
 ) -> int:
     """`count` portfolios of `size` symbols that have a price at inception and factors on session.
 
-    A tenth of the positions is short; every portfolio begins with a little cash. Returns lots.
+    A tenth of the positions is short; every portfolio begins with a little cash. Another seed
+    gives others. Returns lots.
     """
     symbols, prices = _tradable(database, inception, session)
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng([SEED, seed])
     chosen = np.concatenate(
         [random.choice(len(symbols), size, replace=False) for _ in range(count)]
     )
@@ -44,7 +45,7 @@ def add_portfolios(
             connection,
             "users",
             users,
-            {"id": owner, "email": np.array(["benchmark@example.test"], dtype=str)},
+            {"id": owner, "email": np.array([f"benchmark-{seed}@example.test"], dtype=str)},
         )
         copy_rows(
             connection,

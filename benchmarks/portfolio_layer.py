@@ -13,7 +13,8 @@ from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.read.book import read_book
 from sigmasight_assets.core.db.read.factors import factor_covariance
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
-from sigmasight_assets.core.nightly.portfolios import Rules, refresh_portfolios
+from sigmasight_assets.core.nightly.portfolio_sessions import Rules
+from sigmasight_assets.core.nightly.portfolios import refresh_portfolios
 from sigmasight_assets.core.risk.scenarios import load_scenarios
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity, scenario_moves
 

@@ -24,6 +24,10 @@ class Report:
             f"{timing.server_cpu:.2f} of PostgreSQL"
         )
 
+    def goal(self, name: str, value: float, unit: str, most: float) -> None:
+        """A figure that must not exceed its goal."""
+        self._line(name, value, unit, most)
+
     def memory(self, name: str, peak_bytes: int, goal_gigabytes: float | None = None) -> None:
         self._line(name, peak_bytes / 1e9, "GB", goal_gigabytes)
 
