@@ -98,6 +98,5 @@ def _is_abandoned(lock: Path) -> bool:
 def _forget_finished(instance: DagsterInstance, folder: Path) -> None:
     """Remove the locks of finished runs; an unfinished one's is how it is found to be dead."""
     for lock in folder.glob("*.lock"):
-        if _is_abandoned(lock):
-            if _has_ended(instance, lock.stem):
-                lock.unlink(missing_ok=True)
+        if _is_abandoned(lock) and _has_ended(instance, lock.stem):
+            lock.unlink(missing_ok=True)

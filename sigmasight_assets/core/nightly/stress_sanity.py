@@ -98,7 +98,7 @@ def _expectations(
         checks.append(("all TLT", "rates_up_100bp", figure, -0.142, 0.005))
     direct, correlated = results["all VTV", "value_rotation_20"]
     checks.append(("all VTV", "value_rotation_20", correlated, 0.20, 0.025))
-    # The 90-session ridge shrinks more the wilder its window: 14.7 % after April 2025, where
+    # The 90-session ridge shrinks more the wilder its window: 14.6 % after April 2025, where
     # scikit-learn finds the same.
     checks.append(("all VTV", "value_rotation_20", direct, 0.20, 0.06))
     return checks
