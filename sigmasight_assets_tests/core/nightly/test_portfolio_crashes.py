@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 
 import pytest
+from psycopg import Connection
 
 from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.engine import Database
+from sigmasight_assets.core.db.epochs import lock_slices
 from sigmasight_assets.core.errors import StaleEpoch
 from sigmasight_assets.core.nightly.portfolio_sessions import ASSET_TABLES
 from sigmasight_assets_tests.builders import add_flow, run_portfolios, run_symbols
@@ -72,6 +74,35 @@ def test_an_asset_alone_that_dies_before_any_statement_is_finished_by_the_next(
         day = "snapshot_date" if name == "portfolio_snapshots" else "calculation_date"
         tell(computed, f"DELETE FROM {name} WHERE {day} = '{ON[4]}'")
     assert dies_everywhere(computed, ON[4], [asset]) > 15
+    assert table_checksums(computed) == table_checksums(undisturbed)
+
+
+WAITING = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+def test_a_backend_that_is_ended_during_a_refresh_costs_one_more_try(
+    computed: Database, undisturbed: Database
+) -> None:
+    """Its slices are locked by another, its backend is terminated while it waits, it goes on."""
+    ended: list[int] = []
+
+    def end_the_waiting(holder: Connection) -> None:
+        while not ended:
+            with computed.connection() as connection:
+                for (pid,) in connection.execute(WAITING).fetchall():
+                    connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                    ended.append(pid)
+        holder.rollback()
+
+    with computed.connection() as holder:
+        lock_slices(holder, ["stress_test_results"], ON[3])
+        killer = threading.Thread(target=end_the_waiting, args=(holder,))
+        killer.start()
+        run_portfolios(computed, ON[2:5], "ended once")
+        killer.join()
+    assert ended
     assert table_checksums(computed) == table_checksums(undisturbed)
 
 
