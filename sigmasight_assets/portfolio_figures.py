@@ -56,6 +56,16 @@ def finished(done: PortfolioSession) -> Finished:
     )
 
 
+def finished_in_part(done: PortfolioSession) -> Finished:
+    """A session in which only some portfolios were refreshed: no figures of the whole session."""
+    figures: Figures = {
+        "portfolios refreshed by name": len(_column(done.snapshots, "net_asset_value")),
+        "portfolios failed": len(done.failed),
+        "seconds": round(done.seconds, 3),
+    }
+    return Finished(done.session, {}, figures, {"portfolio_snapshots": _failures(done)})
+
+
 def _seconds(done: PortfolioSession, phases: Sequence[str]) -> dict[str, float]:
     return {f"seconds {phase}": round(done.phases.get(phase, 0.0), 4) for phase in phases}
 

@@ -4,7 +4,7 @@ One multi-asset rather than four assets: what is owned and what it costs is read
 session of the layer is published by one transaction. Any table can still be materialized alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -19,7 +19,6 @@ from dagster import (
 from pydantic import Field
 
 from sigmasight_assets.core import sessions
-from sigmasight_assets.core.db.read.book import held_symbols
 from sigmasight_assets.core.nightly.onboarding_wait import await_onboarding
 from sigmasight_assets.core.nightly.portfolio_sessions import (
     ASSET_TABLES,
@@ -30,7 +29,7 @@ from sigmasight_assets.core.nightly.portfolio_sessions import (
 from sigmasight_assets.core.nightly.portfolios import refresh_portfolios
 from sigmasight_assets.metadata import Finished, layer_spec, materialized
 from sigmasight_assets.partitions import SESSIONS, SINGLE_RUN
-from sigmasight_assets.portfolio_figures import finished
+from sigmasight_assets.portfolio_figures import finished, finished_in_part
 from sigmasight_assets.resources import Platform
 
 MOST_REASONS: Final = 5
@@ -98,29 +97,24 @@ def portfolio_layer(
     days = platform.completed(context.partition_keys)
     settings = platform.settings()
     rules = Rules(platform.rates(), settings.correlation_matrix_sessions)
-    if days[-1] == sessions.latest_completed(platform.now()):
-        _await_onboarding(context, platform, days[-1], config.portfolio_ids or None)
+    if not config.portfolio_ids and days[-1] == sessions.latest_completed(platform.now()):
+        _await_onboarding(context, platform)
     refreshed = refresh_portfolios(
         platform.database(), context.run.run_id, days, rules, selected, config.portfolio_ids or None
     )
-    yield from materialized(context, ASSET_TABLES, days, _finished(context, refreshed, days))
+    told = finished_in_part if config.portfolio_ids else finished
+    done = _finished(context, refreshed, days, told)
+    yield from materialized(context, ASSET_TABLES, days, done)
 
 
-def _await_onboarding(
-    context: AssetExecutionContext,
-    platform: Platform,
-    last: date,
-    portfolio_ids: Sequence[str] | None,
-) -> None:
+def _await_onboarding(context: AssetExecutionContext, platform: Platform) -> None:
     """A symbol on its way makes the latest session complete; without it, its holders are partial.
 
-    They are refreshed again when it arrives.
+    They are refreshed again when it arrives. A refresh of named portfolios does not wait: the
+    edits of others would wait with it.
     """
-    seconds, held = platform.settings().onboarding_wait_seconds, None
-    if portfolio_ids:
-        with platform.database().connection() as connection:
-            held = held_symbols(connection, last, portfolio_ids)
-    missing = await_onboarding(platform.database(), held, seconds)
+    seconds = platform.settings().onboarding_wait_seconds
+    missing = await_onboarding(platform.database(), None, seconds)
     if missing:
         context.log.warning(f"not there after {seconds:.0f} s: {', '.join(missing)}")
 
@@ -129,6 +123,7 @@ def _finished(
     context: AssetExecutionContext,
     refreshed: Iterable[PortfolioSession | SkippedSession],
     days: Sequence[date],
+    told: Callable[[PortfolioSession], Finished],
 ) -> Iterator[Finished]:
     """The sessions of the run that are in place; those brought up to date on the way are not its.
 
@@ -141,6 +136,6 @@ def _finished(
             skipped.append(done)
             context.log.warning(done.detail)
         elif done.session in days:
-            yield finished(done)
+            yield told(done)
     if {each.session for each in skipped} >= set(days):
         raise Failure("; ".join(each.detail for each in skipped[:MOST_REASONS]))

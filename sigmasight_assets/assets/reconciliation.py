@@ -1,11 +1,13 @@
 """The nightly reconciliation: after the portfolio layer, three accounts of its money compared."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from dagster import AssetExecutionContext, AssetSpec, MaterializeResult, multi_asset
 
+from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.published import published_since
 from sigmasight_assets.core.db.write.reconciliation import ReconciliationException
 from sigmasight_assets.core.nightly.reconciliation import ReconciledSession, reconcile
 from sigmasight_assets.metadata import (
@@ -40,8 +42,19 @@ def reconciliation(
 ) -> Iterator[MaterializeResult[None]]:
     """Compare the sessions that the portfolio layer has published; the others are named."""
     days = platform.completed(context.partition_keys)
-    compared = _finished(context, reconcile(platform.database(), days), days)
+    together = sorted({*days, *_brought_up_to_date(context, platform)})
+    compared = _finished(context, reconcile(platform.database(), together), days)
     yield from materialized(context, {TABLE: (TABLE,)}, days, compared)
+
+
+def _brought_up_to_date(context: AssetExecutionContext, platform: Platform) -> list[date]:
+    """Sessions that this run's refresh published besides its own."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    if record is None or record.start_time is None:
+        return []
+    began = datetime.fromtimestamp(record.start_time, UTC)
+    with platform.database().connection() as connection:
+        return published_since(connection, Layer.PORTFOLIOS, began)
 
 
 def _finished(
@@ -49,6 +62,8 @@ def _finished(
 ) -> Iterator[Finished]:
     waiting = set(days)
     for done in reconciled:
+        if done.session not in days:
+            continue
         waiting.discard(done.session)
         figures: Figures = {
             "portfolios compared": done.portfolios,

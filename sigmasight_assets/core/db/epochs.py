@@ -69,7 +69,7 @@ def claim_sessions(
     connection: Connection, layer: Layer, sessions: Collection[date], run_id: str
 ) -> Claim:
     """Claim sessions for a run; sessions it holds already keep their epoch."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 0)", (f"claim {layer}",))
+    _lock_claims(connection, layer)
     connection.execute(
         """
         INSERT INTO session_epochs (layer, session, epoch, run_id)
@@ -92,6 +92,10 @@ def claim_sessions(
     return Claim(layer, run_id, dict(rows))
 
 
+def _lock_claims(connection: Connection, layer: Layer) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), 0)", (f"claim {layer}",))
+
+
 def join_sessions(
     connection: Connection, layer: Layer, sessions: Collection[date], run_id: str
 ) -> Claim:
@@ -100,6 +104,7 @@ def join_sessions(
     For a run that replaces the rows of a few symbols or portfolios: it ends with the next claim,
     as any other, but ends nobody's.
     """
+    _lock_claims(connection, layer)
     rows = connection.execute(
         """
         SELECT session, max(epoch) FROM session_epochs

@@ -38,11 +38,13 @@ CANNOT_BE_STORED: Final = "cannot_be_stored"
 class Failures:
     """The portfolios that are left out of a session, or of all where none is given.
 
-    inception: of every portfolio, by id; one that does not exist yet cannot fail.
+    inception: of the portfolios refreshed, by id; one that does not exist yet cannot fail.
+    everyone: how many portfolios there are, refreshed now or not.
     """
 
-    def __init__(self, inception: Mapping[str, date], session: date | None) -> None:
+    def __init__(self, inception: Mapping[str, date], everyone: int, session: date | None) -> None:
         self._inception = inception
+        self._everyone = everyone
         self._session = session
         self._raised = 0
         self._found: dict[str, BatchFailure] = {}
@@ -59,7 +61,7 @@ class Failures:
             Exception: the error itself, if so many raise that the fault is not the portfolio's.
         """
         self._raised += 1
-        size = len(self._inception)
+        size = self._everyone
         if self._raised > max(MOST_RAISED, size // 10) or self._raised == size > 1:
             raise error
         log.warning("portfolio %s is left out", portfolio_id, exc_info=error)

@@ -11,7 +11,12 @@ from psycopg import IsolationLevel
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, read_book
+from sigmasight_assets.core.db.read.book import (
+    ChangeMarks,
+    change_marks,
+    portfolio_count,
+    read_book,
+)
 from sigmasight_assets.core.db.read.prices import first_stored_session, panel_of
 from sigmasight_assets.core.db.write.failures import BatchFailure
 from sigmasight_assets.core.market.planning import HISTORY_SESSIONS
@@ -26,20 +31,21 @@ from sigmasight_assets.core.shapes.panel import PricePanel
 class Ground:
     """Statements and prices, prepared.
 
-    priced: parts of the book, in order. held: its symbols. portfolios: how many there are.
-    inception: of each, by id. marks: what had changed when it was read. left_out: portfolios
-    that could not even be prepared.
+    priced: parts of the book, in order. held: its symbols. inception: of each portfolio, by id.
+    everyone: how many portfolios there are, in the book or not. marks: what had changed when it
+    was read. left_out: portfolios that could not even be prepared.
     """
 
     priced: Sequence[PricedBook]
     held: Sequence[str]
     inception: dict[str, date]
+    everyone: int
     marks: ChangeMarks
     left_out: Sequence[BatchFailure]
 
     def failures(self, session: date) -> Failures:
         """Where the failures of a session are noted; those of the preparation are there."""
-        found = Failures(self.inception, session)
+        found = Failures(self.inception, self.everyone, session)
         for failure in self.left_out:
             found.add(failure)
         return found
@@ -53,12 +59,13 @@ def read_ground(
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         marks = change_marks(connection, days[-1], portfolio_ids)
         book = read_book(connection, days[-1], portfolio_ids)
+        everyone = portfolio_count(connection, days[-1])
         held = sorted({*book.lots.symbol.tolist(), *book.lots.underlying.tolist()} - {""})
         # Before the first price of all there is nothing to read, however early an inception.
         stored = first_stored_session(connection) or days[0]
         first = max(_history_from(book, days[0]), min(stored, days[0]))
         panel = panel_of(connection, held, first, days[-1])
-    return _prepared(book, panel, held, marks)
+    return _prepared(book, panel, everyone, marks)
 
 
 def _history_from(book: Book, session: date) -> date:
@@ -66,15 +73,15 @@ def _history_from(book: Book, session: date) -> date:
     return sessions.offset(sessions.on_or_after(min([*opened, session])), -HISTORY_SESSIONS)
 
 
-def _prepared(book: Book, panel: PricePanel, held: Sequence[str], marks: ChangeMarks) -> Ground:
+def _prepared(book: Book, panel: PricePanel, everyone: int, marks: ChangeMarks) -> Ground:
     closes = last_closes(panel)
     opened = sessions.as_dates(book.portfolios.inception)
     inception = dict(zip(book.portfolios.id.tolist(), opened, strict=True))
-    failures = Failures(inception, None)
+    failures = Failures(inception, everyone, None)
     priced = [
         part
         for block in blocks(book)
         for part in isolated(block, lambda each: price_at(each, closes), failures)
     ]
-    held_public = np.unique(book.lots.symbol).tolist()
-    return Ground(priced, held_public, inception, marks, failures.listed())
+    held = np.unique(book.lots.symbol).tolist()
+    return Ground(priced, held, inception, everyone, marks, failures.listed())

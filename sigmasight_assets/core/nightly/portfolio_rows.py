@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
-from psycopg import IsolationLevel
+from psycopg import Connection, IsolationLevel
 
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.factors import factor_covariance, profiles, symbol_factors
+from sigmasight_assets.core.db.read.scenarios import session_scenarios
 from sigmasight_assets.core.nightly.reference import stored_scenarios
 from sigmasight_assets.core.risk.correlations import correlations
 from sigmasight_assets.core.risk.factor_exposures import factor_exposures
@@ -55,9 +56,16 @@ class Stopwatch:
 
 
 def read_market(
-    database: Database, session: date, held: Sequence[str], rates: RateSensitivity
+    database: Database,
+    session: date,
+    held: Sequence[str],
+    rates: RateSensitivity,
+    beside: bool,
 ) -> Market:
-    """The session's betas of the symbols held, its covariances, companies and scenarios."""
+    """The session's betas of the symbols held, its covariances, companies and scenarios.
+
+    beside: rows are added to those of other portfolios, which have the session's own scenarios.
+    """
     with database.connection() as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         return Market(
@@ -65,9 +73,16 @@ def read_market(
             symbol_factors(connection, session, held),
             factor_covariance(connection, session),
             profiles(connection),
-            stored_scenarios(connection),
+            _scenarios(connection, session if beside else None),
             rates,
         )
+
+
+def _scenarios(connection: Connection, session: date | None) -> Sequence[Scenario]:
+    """Every scenario, or those of a session, by what they are now."""
+    known = stored_scenarios(connection)
+    ids = None if session is None else session_scenarios(connection, session)
+    return [each for each in known if each.scenario_id in ids] if ids else known
 
 
 def market_rows(market: Market) -> Mapping[str, Columns]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.failures import BatchFailure
 from sigmasight_assets.core.risk.stress_scenario_moves import RateSensitivity
 from sigmasight_assets.core.shapes.panel import Columns
@@ -25,6 +26,15 @@ ASSET_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """The tables that each asset of the layer fills."""
+
+
+OF_PORTFOLIOS: Final = frozenset(
+    name
+    for names in ASSET_TABLES.values()
+    for name in names
+    if "portfolio_id" in metadata.tables[name].c
+)
+"""Those whose every row is a portfolio's."""
 
 
 @dataclass(frozen=True)

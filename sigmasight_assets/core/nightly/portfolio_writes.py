@@ -18,7 +18,11 @@ from sigmasight_assets.core.db.epochs import Claim
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.encoded_rows import EncodedRows, encode_rows
 from sigmasight_assets.core.db.write.failures import note_failures
-from sigmasight_assets.core.db.write.portfolios import mark_outdated
+from sigmasight_assets.core.db.write.portfolios import (
+    forget_exceptions,
+    lock_outdated,
+    mark_outdated,
+)
 from sigmasight_assets.core.db.write.slices import Subset, Target, write_parts
 from sigmasight_assets.core.nightly.portfolio_blocks import Failures, ahead, isolated, storable
 from sigmasight_assets.core.nightly.portfolio_ground import Ground
@@ -32,6 +36,7 @@ from sigmasight_assets.core.nightly.portfolio_rows import (
 from sigmasight_assets.core.nightly.portfolio_sessions import (
     ASSET_TABLES,
     BATCH_TYPE,
+    OF_PORTFOLIOS,
     PortfolioSession,
     Rules,
 )
@@ -55,14 +60,15 @@ class Task:
     portfolio_ids: Sequence[str] | None = None
 
     def targets(self) -> list[Target]:
-        """The rows to replace on each session."""
-        names = sorted(name for asset in self.assets for name in ASSET_TABLES[asset])
-        return [Target(metadata.tables[name], self._subset(name)) for name in names]
+        """The rows to replace on each session.
 
-    def _subset(self, name: str) -> Subset | None:
-        if self.portfolio_ids is None or "portfolio_id" not in metadata.tables[name].c:
-            return None
-        return Subset("portfolio_id", self.portfolio_ids)
+        Where portfolios are named, what belongs to none of them stays as it is.
+        """
+        names = sorted(name for asset in self.assets for name in ASSET_TABLES[asset])
+        if self.portfolio_ids is None:
+            return [Target(metadata.tables[name]) for name in names]
+        named = Subset("portfolio_id", self.portfolio_ids)
+        return [Target(metadata.tables[name], named) for name in names if name in OF_PORTFOLIOS]
 
 
 class _Tally:
@@ -93,7 +99,9 @@ def refresh_session(
     """
     began, watch = time.perf_counter(), Stopwatch()
     with watch.phase("read"):
-        market = read_market(task.database, session, ground.held, task.rules.rates)
+        market = read_market(
+            task.database, session, ground.held, task.rules.rates, task.portfolio_ids is not None
+        )
     tries: list[_Tally] = []
     targets = task.targets()
     wanted = {target.table.name for target in targets}
@@ -105,11 +113,17 @@ def refresh_session(
             with watch.phase("write"):
                 yield part
 
+    outdated = (ground.marks, session, task.portfolio_ids)
+
+    def first(connection: Connection) -> None:
+        lock_outdated(connection, *outdated)
+
     def also(connection: Connection) -> None:
         note_failures(connection, BATCH_TYPE, session, tries[-1].failures.listed())
-        mark_outdated(connection, ground.marks, session, task.portfolio_ids)
+        mark_outdated(connection, *outdated)
+        forget_exceptions(connection, session, task.portfolio_ids)
 
-    written = write_parts(task.database, claim, session, targets, parts, also)
+    written = write_parts(task.database, claim, session, targets, parts, also, first)
     done = tries[-1]
     seconds = time.perf_counter() - began
     log.info("portfolios %s: %d rows in %.2f s", session, sum(written.values()), seconds)

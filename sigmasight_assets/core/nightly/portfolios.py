@@ -13,7 +13,6 @@ from psycopg import Connection
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import (
-    LAYER_TABLES,
     Claim,
     Layer,
     claim_sessions,
@@ -22,7 +21,6 @@ from sigmasight_assets.core.db.epochs import (
 from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, held_symbols
 from sigmasight_assets.core.db.read.holes import portfolio_holes
 from sigmasight_assets.core.db.read.published import published
-from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.failures import BatchFailure, log_failures
 from sigmasight_assets.core.db.write.portfolios import (
     forget_deleted,
@@ -34,6 +32,7 @@ from sigmasight_assets.core.nightly.portfolio_ground import read_ground
 from sigmasight_assets.core.nightly.portfolio_sessions import (
     ASSET_TABLES,
     BATCH_TYPE,
+    OF_PORTFOLIOS,
     PortfolioSession,
     Rules,
     SkippedSession,
@@ -41,9 +40,6 @@ from sigmasight_assets.core.nightly.portfolio_sessions import (
 from sigmasight_assets.core.nightly.portfolio_writes import Task, refresh_session
 
 UNPUBLISHED: Final = "symbols_not_published"
-OF_PORTFOLIOS: Final = frozenset(
-    name for name in LAYER_TABLES[Layer.PORTFOLIOS] if "portfolio_id" in metadata.tables[name].c
-)
 
 
 def refresh_portfolios(
@@ -78,9 +74,9 @@ def refresh_portfolios(
             yield _skipped(database, session)
     computable = [session for session in days if session in ready]
     yield from _refresh(task, computable)
-    yield from _bring_up_to_date(task, marks, computable)
+    yield from _bring_up_to_date(task, marks, days)
     if portfolio_ids is None:
-        forget_deleted(database, OF_PORTFOLIOS)
+        forget_deleted(database, [*OF_PORTFOLIOS, "reconciliation_exceptions"])
     if set(assets) == set(ASSET_TABLES) and len(computable) == len(days):
         settle_refresh(database, marks)
 
@@ -98,13 +94,14 @@ def _bring_up_to_date(
     """Sessions published outside `days` in which rows are out of date, or missing."""
     changed = marks.id[~np.isnat(marks.stale_from)].tolist()
     with task.database.connection() as connection:
-        stale = _stale_sessions(connection, marks)
+        ready = set(published(connection, Layer.SYMBOLS))
+        stale = _stale_sessions(connection, marks) & ready
     every = replace(task, assets=tuple(ASSET_TABLES), portfolio_ids=changed)
     yield from _refresh(every, sorted(stale - set(days)))
     with task.database.connection() as connection:
         holes = portfolio_holes(connection, BATCH_TYPE, task.portfolio_ids)
     every = replace(every, portfolio_ids=holes.portfolio_ids)
-    yield from _refresh(every, sorted(set(holes.sessions) - set(days)))
+    yield from _refresh(every, sorted((set(holes.sessions) & ready) - set(days)))
 
 
 def _stale_sessions(connection: Connection, marks: ChangeMarks) -> set[date]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import date
 
+import psycopg
 import pytest
 
 from sigmasight_assets.core.db.checksums import table_checksums
@@ -14,6 +16,7 @@ from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.errors import StaleEpoch
 from sigmasight_assets.core.market.synthetic import SyntheticSource
 from sigmasight_assets.core.nightly import portfolio_writes, portfolios
+from sigmasight_assets.core.nightly.portfolio_sessions import OF_PORTFOLIOS
 from sigmasight_assets_tests.builders import (
     RULES,
     add_flow,
@@ -170,7 +173,7 @@ def test_a_portfolio_deleted_for_a_while_comes_back_whole(
 ) -> None:
     sql(f"UPDATE portfolios SET deleted_at = now() WHERE id = '{HEDGE}'")(computed)
     run_portfolios(computed, ON[3:], "without it")
-    for name in sorted(portfolios.OF_PORTFOLIOS):
+    for name in sorted(OF_PORTFOLIOS):
         assert rows(computed, name, f"portfolio_id = '{HEDGE}'") == [], name
     sql(f"UPDATE portfolios SET deleted_at = NULL WHERE id = '{HEDGE}'")(computed)
     run_portfolios(computed, ON[-1:], "with it")
@@ -255,6 +258,60 @@ def test_an_overtaken_refresh_stops_and_leaves_the_mark(
         run_portfolios(computed, ON[-1:], "overtaken")
     assert computed_checksums(computed) == before
     assert min(mark for mark in marks(computed).values() if mark) == ON[0]
+
+
+def test_a_row_before_a_later_inception_does_not_outlive_the_slow_run_that_wrote_it(
+    computed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ON[-2]
+    sql(f"DELETE FROM published_sessions WHERE layer = 'portfolios' AND session = '{late}'")(
+        computed
+    )
+
+    def moved_and_refreshed() -> None:
+        sql(f"UPDATE portfolios SET inception_date = '{ON[-1]}' WHERE id = '{HEDGE}'")(computed)
+        run_portfolios(computed, ON[-1:], "quick")
+
+    between_reading_and_writing(monkeypatch, late, moved_and_refreshed)
+    run_portfolios(computed, [late], "slow")
+    run_portfolios(computed, ON[-1:], "the next")
+    before = f"portfolio_id = '{HEDGE}' AND snapshot_date < '{ON[-1]}'"
+    assert rows(computed, "portfolio_snapshots", before) == []
+
+
+def waiting(database: Database) -> bool:
+    """Whether somebody waits for another's row."""
+    with database.connection() as connection:
+        found = connection.execute(
+            "SELECT FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event = 'transactionid'"
+        )
+        return bool(found.fetchall())
+
+
+def test_an_edit_left_open_holds_up_its_own_portfolios_session_and_nobody_else(
+    computed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = min(set(marks(computed)) - {HEDGE})
+    with psycopg.connect(computed.libpq_url()) as editor:
+
+        def edited_twice() -> None:
+            EDITS["a flow"](computed)
+            editor.execute(
+                "UPDATE portfolios SET starting_equity = starting_equity + 1 WHERE id = %s",
+                (HEDGE,),
+            )
+
+        between_reading_and_writing(monkeypatch, ON[-1], edited_twice)
+        night = threading.Thread(target=run_portfolios, args=(computed, ON[-1:], "night"))
+        night.start()
+        while not waiting(computed):
+            assert night.is_alive()
+        run_portfolios(computed, ON[:1], "another's", [other])
+        run_symbols(computed, ON[:1], "symbols")
+        assert night.is_alive()
+        editor.rollback()
+        night.join()
 
 
 MONEY = (

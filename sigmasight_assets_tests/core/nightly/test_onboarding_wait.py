@@ -72,8 +72,7 @@ def test_a_plain_night_never_waits(held: Database) -> None:
     [
         ("pending", 0, False, True),
         ("processing", 0, False, True),
-        # It is at work: what it has come to so far does not matter.
-        ("processing", 2, True, True),
+        ("processing", 2, True, False),
         ("pending", 1, False, False),
         ("pending", 0, True, False),
         ("active", 0, False, False),

@@ -13,7 +13,8 @@ from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import lock_slices
 from sigmasight_assets.core.errors import StaleEpoch
-from sigmasight_assets.core.nightly.portfolio_sessions import ASSET_TABLES
+from sigmasight_assets.core.nightly.portfolio_sessions import ASSET_TABLES, SkippedSession
+from sigmasight_assets.core.nightly.reconciliation import reconcile
 from sigmasight_assets_tests.builders import add_flow, run_portfolios, run_symbols
 from sigmasight_assets_tests.core.nightly.conftest import ON
 from sigmasight_assets_tests.core.nightly.test_edits import EDITS, HEDGE, marks
@@ -151,3 +152,58 @@ def test_a_refresh_of_one_portfolio_ends_nobodys_night(
     run_symbols(market, ON)
     run_portfolios(market, ON)
     assert table_checksums(computed) == table_checksums(market)
+
+
+def test_a_refresh_of_one_portfolio_leaves_a_session_its_scenarios(computed: Database) -> None:
+    """A scenario that is gone by now has its moves and the others' results; a new one waits."""
+    scenario = (
+        "INSERT INTO stress_test_scenarios (scenario_id, name, description, category, severity, "
+        "shocks) VALUES ('custom_{0}', '{0}', '{0}', 'market', 'mild', '{{\"Market\": -0.1}}')"
+    )
+    tell(computed, scenario.format("old"))
+    run_portfolios(computed, ON, "with it")
+    tell(computed, "DELETE FROM stress_test_scenarios WHERE scenario_id = 'custom_old'")
+    tell(computed, scenario.format("new"))
+    add_flow(computed, HEDGE, str(ON[-2]), "5")
+    run_portfolios(computed, ON[-1:], "night")
+    unmoved = """
+        SELECT count(*) FROM stress_test_results r WHERE NOT EXISTS (
+            SELECT FROM stress_scenario_moves m WHERE m.scenario_id = r.scenario_id
+              AND m.calculation_date = r.calculation_date)
+    """
+    new = "SELECT DISTINCT calculation_date FROM stress_test_results WHERE scenario_id LIKE '%new'"
+    with computed.connection() as connection:
+        assert connection.execute(unmoved).fetchall() == [(0,)]
+        assert connection.execute(new).fetchall() == [(ON[-1],)]
+
+
+def test_a_refresh_forgets_what_the_reconciliation_found_in_rows_it_replaces(
+    computed: Database,
+) -> None:
+    tell(
+        computed,
+        "UPDATE portfolio_snapshots SET cash_value = cash_value + 0.01 "
+        f"WHERE portfolio_id = '{HEDGE}' AND snapshot_date IN ('{ON[2]}', '{ON[3]}')",
+    )
+    assert [len(each.exceptions) for each in reconcile(computed, ON[2:4])] == [1, 1]
+    add_flow(computed, HEDGE, str(ON[3]), "5")
+    run_portfolios(computed, ON[-1:], "edited")
+    with computed.connection() as connection:
+        left = connection.execute("SELECT snapshot_date FROM reconciliation_exceptions").fetchall()
+    assert left == [(ON[2],)]
+    tell(computed, f"UPDATE portfolios SET deleted_at = now() WHERE id = '{HEDGE}'")
+    run_portfolios(computed, ON[-1:], "deleted")
+    with computed.connection() as connection:
+        assert connection.execute("SELECT FROM reconciliation_exceptions").fetchall() == []
+
+
+def test_a_session_whose_symbols_are_withdrawn_is_not_brought_up_to_date(
+    computed: Database,
+) -> None:
+    add_flow(computed, HEDGE, str(ON[2]), "5")
+    withdrawn = f"layer = 'symbols' AND session = '{ON[3]}'"
+    tell(computed, f"DELETE FROM published_sessions WHERE {withdrawn}")
+    done = run_portfolios(computed, ON[3:], "without them")
+    assert [each.session for each in done] == [ON[3], *ON[4:], ON[2]]
+    assert isinstance(done[0], SkippedSession)
+    assert marks(computed)[HEDGE] == ON[2]

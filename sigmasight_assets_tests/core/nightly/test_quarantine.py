@@ -10,13 +10,14 @@ import pytest
 from sigmasight_assets.core.db.checksums import table_checksums
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.epochs import Layer
+from sigmasight_assets.core.db.read.holes import Holes, portfolio_holes
 from sigmasight_assets.core.db.read.published import published
 from sigmasight_assets.core.demo.portfolios import demo_accounts
 from sigmasight_assets.core.market.synthetic import SyntheticSource
 from sigmasight_assets.core.nightly import portfolio_blocks, portfolio_rows
-from sigmasight_assets.core.nightly.portfolio_sessions import PortfolioSession
+from sigmasight_assets.core.nightly.portfolio_sessions import BATCH_TYPE, PortfolioSession
 from sigmasight_assets.core.risk.portfolio_snapshots import Snapshots, snapshot_book
-from sigmasight_assets_tests.builders import alone, run_portfolios, run_symbols
+from sigmasight_assets_tests.builders import add_flow, alone, run_portfolios, run_symbols
 from sigmasight_assets_tests.core.nightly.conftest import ON
 from sigmasight_assets_tests.core.nightly.test_nights import COMPUTED, rows
 
@@ -86,9 +87,9 @@ def test_it_is_no_hole_until_somebody_mends_it(market: Database, undisturbed: Da
     assert table_checksums(market) == table_checksums(undisturbed)
 
 
-def raise_for(monkeypatch: pytest.MonkeyPatch, portfolio_ids: set[str], on: date) -> None:
+def raise_for(monkeypatch: pytest.MonkeyPatch, portfolio_ids: set[str], *on: date) -> None:
     def snapshots(priced: Any, session: date, *rest: Any) -> Snapshots:
-        if session == on and portfolio_ids & set(priced.book.portfolios.id.tolist()):
+        if session in on and portfolio_ids & set(priced.book.portfolios.id.tolist()):
             raise ZeroDivisionError("planted")
         return snapshot_book(priced, session, *rest)
 
@@ -128,6 +129,37 @@ def test_a_fault_of_all_or_of_many_portfolios_is_the_runs_and_not_theirs(
         run_portfolios(computed, ON[1:4], "broken")
     assert logged(computed) == []
     assert table_checksums(computed) == table_checksums(undisturbed)
+
+
+def test_two_bad_portfolios_edited_on_one_day_do_not_stop_the_night(
+    computed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are brought up to date by themselves: all of that book fail, and few of all."""
+    with computed.connection() as connection:
+        bad = sorted(str(one) for (one,) in connection.execute("SELECT id FROM portfolios"))[:2]
+    for portfolio_id in bad:
+        add_flow(computed, portfolio_id, str(ON[2]), "5")
+    with monkeypatch.context() as patch:
+        raise_for(patch, set(bad), *ON)
+        run_portfolios(computed, ON[-1:], "night")
+    assert {(row[0], row[1]) for row in logged(computed)} == {(d, b) for d in ON[2:] for b in bad}
+    run_portfolios(computed, ON[-1:], "the fault is gone")
+    run_portfolios(computed, ON[-1:], "and what failed is tried again")
+    with computed.connection() as connection:
+        assert portfolio_holes(connection, BATCH_TYPE) == Holes([], [])
+
+
+def test_a_hole_where_it_once_failed_and_was_mended_is_filled(
+    market: Database, undisturbed: Database
+) -> None:
+    plant_too_much(market)
+    run_symbols(market, ON)
+    run_portfolios(market, ON)
+    tell(market, "DELETE FROM positions WHERE quantity = 9e12")
+    run_portfolios(market, ON[-1:], "mended")
+    tell(market, f"DELETE FROM portfolio_snapshots WHERE {OWN} AND snapshot_date = '{ON[3]}'")
+    run_portfolios(market, ON[-1:], "the next")
+    assert table_checksums(market) == table_checksums(undisturbed)
 
 
 def test_blocks_of_any_size_give_the_same_bytes(

@@ -96,6 +96,12 @@ def change_marks(
     return ChangeMarks(**fetch_columns(connection, MARKS, _chosen(last, portfolio_ids), types))
 
 
+def portfolio_count(connection: Connection, last: date) -> int:
+    """How many portfolios have an inception not after `last`."""
+    row = connection.execute(f"SELECT count(*) FROM (SELECT id {CHOSEN}) AS c", _chosen(last, None))
+    return int((row.fetchone() or (0,))[0])
+
+
 def held_symbols(
     connection: Connection, last: date, portfolio_ids: Sequence[str] | None = None
 ) -> list[str]:

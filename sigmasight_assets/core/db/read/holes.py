@@ -22,16 +22,25 @@ HOLED_SESSIONS: Final = """
              AND (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s::uuid[])))
 """
 
+# What failed is tried again once its portfolio can be computed, as its newest session shows. As
+# sets, so that no plan made of old statistics looks up each pair.
 HOLES: Final = """
+    WITH stored AS MATERIALIZED (
+        SELECT snapshot_date, portfolio_id::text AS id FROM portfolio_snapshots
+        WHERE snapshot_date = ANY(%(sessions)s::date[])
+    )
     SELECT session, f.id::text FROM unnest(%(sessions)s::date[]) AS holed (session)
     JOIN portfolios f ON f.deleted_at IS NULL AND f.inception_date <= session
     WHERE (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s::uuid[]))
-      AND NOT EXISTS (
-          SELECT FROM portfolio_snapshots s
-          WHERE s.portfolio_id = f.id AND s.snapshot_date = session)
-      AND NOT EXISTS (
-          SELECT FROM batch_failure_log b
-          WHERE b.batch_type = %(batch_type)s AND b.batch_date = session AND b.item = f.id::text)
+    EXCEPT
+    SELECT snapshot_date, id FROM stored
+    EXCEPT
+    SELECT batch_date, item FROM batch_failure_log
+    WHERE batch_type = %(batch_type)s AND batch_date = ANY(%(sessions)s::date[])
+      AND item NOT IN (
+          SELECT portfolio_id::text FROM portfolio_snapshots
+          WHERE snapshot_date = (
+              SELECT max(session) FROM published_sessions WHERE layer = 'portfolios'))
     ORDER BY 1, 2
 """
 
@@ -49,8 +58,7 @@ def portfolio_holes(
 ) -> Holes:
     """Published sessions without a snapshot of a portfolio that existed.
 
-    A portfolio that is known to have failed there is no hole: what would mend it, an edit or
-    another price, marks it stale.
+    A portfolio that is known to have failed there is no hole while its newest session fails too.
     """
     chosen = None if portfolio_ids is None else list(portfolio_ids)
     holed = connection.execute(HOLED_SESSIONS, {"ids": chosen}).fetchall()

@@ -35,8 +35,7 @@ LATE: Final = """
 BEING_ONBOARDED: Final = """
     SELECT u.symbol FROM symbol_universe u
     WHERE u.investment_class = 'PUBLIC'
-      AND (u.status = 'processing'
-           OR (u.status = 'pending' AND u.attempts = 0 AND u.asked_at IS NULL))
+      AND u.status IN ('pending', 'processing') AND u.attempts = 0 AND u.asked_at IS NULL
       AND CASE WHEN %(symbols)s::text[] IS NOT NULL THEN u.symbol = ANY(%(symbols)s::text[])
           ELSE EXISTS (
               SELECT FROM positions p

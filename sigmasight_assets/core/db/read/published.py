@@ -21,6 +21,16 @@ def published(connection: Connection, layer: Layer, first: date | None = None) -
     return [session for (session,) in rows]
 
 
+def published_since(connection: Connection, layer: Layer, instant: datetime) -> list[date]:
+    """The sessions of a layer that were published, or published anew, since an instant."""
+    rows = connection.execute(
+        "SELECT session FROM published_sessions WHERE layer = %s AND published_at >= %s "
+        "ORDER BY session",
+        (layer, instant),
+    ).fetchall()
+    return [session for (session,) in rows]
+
+
 def published_at(connection: Connection, layer: Layer, session: date) -> datetime | None:
     """When a session of a layer was last published, None if it is not."""
     row = connection.execute(

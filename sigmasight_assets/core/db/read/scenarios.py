@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Final, TypeVar
 
 from psycopg import Connection
@@ -15,6 +16,14 @@ SCENARIOS: Final = """
            display_order
     FROM stress_test_scenarios ORDER BY scenario_id
 """
+
+
+def session_scenarios(connection: Connection, session: date) -> set[str]:
+    """The ids of the scenarios that were computed for a session."""
+    rows = connection.execute(
+        "SELECT scenario_id FROM stress_scenario_moves WHERE calculation_date = %s", (session,)
+    )
+    return {scenario_id for (scenario_id,) in rows}
 
 
 def read_scenarios(connection: Connection, make: Callable[..., Made]) -> tuple[Made, ...]:

@@ -11,28 +11,48 @@ from psycopg import Connection, sql
 from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.db.read.book import ChangeMarks
 
-# Compared with the version that was read: an edit made during the refresh keeps its mark.
+# Compared with the version that was read: an edit made during the refresh keeps its mark, and so
+# does a portfolio that somebody is editing at this moment.
 SETTLE: Final = """
-    UPDATE portfolios SET stale_from = NULL
-    FROM unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS refreshed (id, data_version)
-    WHERE portfolios.id = refreshed.id AND portfolios.data_version = refreshed.data_version
-      AND stale_from IS NOT NULL
+    WITH refreshed AS (
+        SELECT p.id FROM portfolios p
+        JOIN unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS read (id, data_version)
+            ON read.id = p.id AND read.data_version = p.data_version
+        WHERE p.stale_from IS NOT NULL ORDER BY p.id FOR UPDATE OF p SKIP LOCKED
+    )
+    UPDATE portfolios SET stale_from = NULL FROM refreshed WHERE portfolios.id = refreshed.id
 """
 
 # Another refresh may have seen the change, brought up to date what was published, and settled.
-MARK_OUTDATED: Final = """
-    UPDATE portfolios SET data_version = data_version + 1,
-        stale_from = LEAST(stale_from, %(session)s)
-    WHERE deleted_at IS NULL AND inception_date <= %(session)s
-      AND (%(chosen)s::uuid[] IS NULL OR id = ANY(%(chosen)s::uuid[]))
+# One that was read and begins later by now has rows all the same.
+OUTDATED: Final = """
+    SELECT p.id FROM portfolios p
+    WHERE p.deleted_at IS NULL
+      AND (p.inception_date <= %(session)s OR p.id = ANY(%(ids)s::uuid[]))
+      AND (%(chosen)s::uuid[] IS NULL OR p.id = ANY(%(chosen)s::uuid[]))
       AND NOT EXISTS (
           SELECT FROM unnest(%(ids)s::uuid[], %(versions)s::bigint[]) AS read (id, data_version)
-          WHERE read.id = portfolios.id AND read.data_version = portfolios.data_version)
+          WHERE read.id = p.id AND read.data_version = p.data_version)
+    ORDER BY p.id FOR UPDATE
+"""
+
+MARK_OUTDATED: Final = f"""
+    WITH outdated AS ({OUTDATED})
+    UPDATE portfolios SET data_version = data_version + 1,
+        stale_from = LEAST(stale_from, %(session)s)
+    FROM outdated WHERE portfolios.id = outdated.id
 """
 
 DELETED: Final = """
-    SELECT DISTINCT portfolio_id FROM portfolio_snapshots
-    EXCEPT SELECT id FROM portfolios WHERE deleted_at IS NULL
+    SELECT id FROM portfolios WHERE deleted_at IS NOT NULL
+    UNION
+    (SELECT DISTINCT portfolio_id FROM portfolio_snapshots EXCEPT SELECT id FROM portfolios)
+"""
+
+FORGET_EXCEPTIONS: Final = """
+    DELETE FROM reconciliation_exceptions
+    WHERE snapshot_date = %(session)s
+      AND (%(chosen)s::uuid[] IS NULL OR portfolio_id = ANY(%(chosen)s::uuid[]))
 """
 
 FORGET_MATRICES: Final = "DELETE FROM correlation_matrices WHERE calculation_date < %s"
@@ -43,6 +63,18 @@ def settle_refresh(database: Database, marks: ChangeMarks) -> None:
     database.transaction(lambda connection: connection.execute(SETTLE, _versions(marks)))
 
 
+def lock_outdated(
+    connection: Connection, marks: ChangeMarks, session: date, portfolio_ids: Sequence[str] | None
+) -> None:
+    """Wait for who is editing the portfolios that `mark_outdated` will mark.
+
+    Before the publication's lock is taken: an edit left open must not hold up everybody. One that
+    stays open for longer than half a minute costs the transaction a try.
+    """
+    connection.execute("SET LOCAL lock_timeout = '30s'")
+    connection.execute(OUTDATED, _outdated(marks, session, portfolio_ids))
+
+
 def mark_outdated(
     connection: Connection, marks: ChangeMarks, session: date, portfolio_ids: Sequence[str] | None
 ) -> None:
@@ -51,9 +83,14 @@ def mark_outdated(
     For the transaction that writes rows made from what was read with `marks`, of the portfolios
     named or of all: those changed, and new, since then lack rows that say so.
     """
+    connection.execute(MARK_OUTDATED, _outdated(marks, session, portfolio_ids))
+
+
+def _outdated(
+    marks: ChangeMarks, session: date, portfolio_ids: Sequence[str] | None
+) -> dict[str, Any]:
     chosen = None if portfolio_ids is None else list(portfolio_ids)
-    values = {**_versions(marks), "session": session, "chosen": chosen}
-    connection.execute(MARK_OUTDATED, values)
+    return {**_versions(marks), "session": session, "chosen": chosen}
 
 
 def forget_deleted(database: Database, tables: Collection[str]) -> None:
@@ -74,6 +111,14 @@ def forget_deleted(database: Database, tables: Collection[str]) -> None:
 
 def _versions(marks: ChangeMarks) -> dict[str, list[Any]]:
     return {"ids": marks.id.tolist(), "versions": marks.data_version.tolist()}
+
+
+def forget_exceptions(
+    connection: Connection, session: date, portfolio_ids: Sequence[str] | None
+) -> None:
+    """Drop what the reconciliation found in rows that are being replaced."""
+    chosen = None if portfolio_ids is None else list(portfolio_ids)
+    connection.execute(FORGET_EXCEPTIONS, {"session": session, "chosen": chosen})
 
 
 def forget_matrices(database: Database, before: date) -> None:

@@ -71,6 +71,7 @@ def write_parts(
     targets: Sequence[Target],
     parts: Callable[[], Iterable[Mapping[str, EncodedRows]]],
     also: Callable[[Connection], None] | None = None,
+    first: Callable[[Connection], None] | None = None,
 ) -> Mapping[str, int]:
     """Replace the slices of one session and publish it when its layer is complete.
 
@@ -78,7 +79,8 @@ def write_parts(
     Slices of a subset alone never complete a session, but a session that is complete is
     published anew, so that readers notice. `parts` gives the rows, by table name, bit by bit; it
     is asked again when the transaction is. `also` is done in the same transaction, after the
-    rows, before the publication and under its lock. Returns rows written by table name.
+    rows, before the publication and under its lock; `first` before that lock is taken, to wait
+    for what `also` would have to wait for. Returns rows written by table name.
 
     Raises:
         StaleEpoch: a later run holds the session; nothing was written.
@@ -98,6 +100,8 @@ def write_parts(
             if target.subset is None:
                 name = target.table.name
                 record_slice(connection, claim, name, session, written[name])
+        if first:
+            first(connection)
         lock_publications(connection)
         if also:
             also(connection)

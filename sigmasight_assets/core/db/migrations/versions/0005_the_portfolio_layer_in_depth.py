@@ -223,7 +223,7 @@ def _change_key(
 
 
 def _add_scenario_rules() -> None:
-    # Every scenario so far came with the package; those to come are custom unless they say so.
+    # What so far was not of the package was replaced at the next start, unless somebody was quick.
     op.add_column(
         "stress_test_scenarios",
         sa.Column(
@@ -233,6 +233,9 @@ def _add_scenario_rules() -> None:
             nullable=False,
             comment="package: kept as its file says; custom: added here, and left alone",
         ),
+    )
+    op.execute(
+        r"UPDATE stress_test_scenarios SET origin = 'custom' WHERE scenario_id LIKE 'custom\_%'"
     )
     for name, default in SCENARIO_DEFAULTS.items():
         op.alter_column("stress_test_scenarios", name, server_default=default)
