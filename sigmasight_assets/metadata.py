@@ -74,23 +74,23 @@ def table_asset(
 class Finished:
     """A session of a layer whose rows are committed.
 
-    rows: by table; none where a session was replaced in part. figures: what every asset says of
+    rows: by table; None where a session was replaced in part. figures: what every asset says of
     it. figures_of: what one asset says besides, by asset. charts: by asset, made for the last
     session of a run alone, for they are large.
     """
 
     session: date
-    rows: Mapping[str, int]
+    rows: Mapping[str, int] | None
     figures: Figures
     figures_of: Mapping[str, Figures] = field(default_factory=dict)
     charts: Mapping[str, Callable[[], Figures]] = field(default_factory=dict)
 
     def metadata(self, asset: str, tables: Sequence[str], with_charts: bool) -> Figures:
         """What the partition of an asset that fills these tables says."""
-        counts = {table: self.rows[table] for table in tables if table in self.rows}
+        counts = {} if self.rows is None else {table: self.rows[table] for table in tables}
         charts = self.charts[asset]() if with_charts and asset in self.charts else {}
         return {
-            **({"dagster/row_count": sum(counts.values())} if counts else {}),
+            **({} if self.rows is None else {"dagster/row_count": sum(counts.values())}),
             **{f"rows {table}": count for table, count in counts.items()},
             **self.figures,
             **self.figures_of.get(asset, {}),

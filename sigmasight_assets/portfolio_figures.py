@@ -63,7 +63,7 @@ def finished_in_part(done: PortfolioSession) -> Finished:
         "portfolios failed": len(done.failed),
         "seconds": round(done.seconds, 3),
     }
-    return Finished(done.session, {}, figures, {"portfolio_snapshots": _failures(done)})
+    return Finished(done.session, None, figures, {"portfolio_snapshots": _failures(done)})
 
 
 def _seconds(done: PortfolioSession, phases: Sequence[str]) -> dict[str, float]:

@@ -28,7 +28,7 @@ from PIL import Image
 from sigmasight_assets.cli.execution import run_job
 from sigmasight_assets.core.db.write.failures import BatchFailure, log_failures
 from sigmasight_assets.core.nightly.portfolio_sessions import PortfolioSession
-from sigmasight_assets.portfolio_figures import finished
+from sigmasight_assets.portfolio_figures import finished, finished_in_part
 from sigmasight_assets_tests.assets.instances import PORTFOLIO_ASSETS, RANGE, Stage
 from sigmasight_assets_tests.builders import add_portfolio, lot
 
@@ -215,6 +215,14 @@ def test_what_is_not_known_is_left_out_and_never_nan() -> None:
             assert not {"coverage (%)", "worst scenario", "failures"} & set(said)
             assert all(math.isfinite(each) for each in said.values() if isinstance(each, float))
     assert said["portfolios done"] == 0
+
+
+def test_a_refresh_of_named_portfolios_says_nothing_of_the_whole_session() -> None:
+    shown = finished_in_part(SESSION)
+    said = {asset: dict(shown.metadata(asset, ("any",), True)) for asset in PORTFOLIO_ASSETS}
+    assert rows_of(said["portfolio_snapshots"].pop("failures")) == [("P4", "planted", "by hand")]
+    part = {"portfolios refreshed by name": 3, "portfolios failed": 1, "seconds": 1.235}
+    assert said == dict.fromkeys(PORTFOLIO_ASSETS, part)
 
 
 def test_the_worst_of_equal_scenarios_is_the_first_by_name() -> None:
