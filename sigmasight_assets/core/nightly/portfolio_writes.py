@@ -59,16 +59,19 @@ class Task:
     assets: Collection[str] = tuple(ASSET_TABLES)
     portfolio_ids: Sequence[str] | None = None
 
-    def targets(self) -> list[Target]:
-        """The rows to replace on each session.
+    def targets(self, scenario_ids: Sequence[str]) -> list[Target]:
+        """The rows to replace on a session for which these scenarios are computed.
 
-        Where portfolios are named, what belongs to none of them stays as it is.
+        Where portfolios are named, the moves of other scenarios stay: others have results of them.
         """
         names = sorted(name for asset in self.assets for name in ASSET_TABLES[asset])
         if self.portfolio_ids is None:
             return [Target(metadata.tables[name]) for name in names]
-        named = Subset("portfolio_id", self.portfolio_ids)
-        return [Target(metadata.tables[name], named) for name in names if name in OF_PORTFOLIOS]
+        own = Subset("portfolio_id", self.portfolio_ids)
+        moves = Subset("scenario_id", scenario_ids)
+        return [
+            Target(metadata.tables[name], own if name in OF_PORTFOLIOS else moves) for name in names
+        ]
 
 
 class _Tally:
@@ -103,7 +106,7 @@ def refresh_session(
             task.database, session, ground.held, task.rules.rates, task.portfolio_ids is not None
         )
     tries: list[_Tally] = []
-    targets = task.targets()
+    targets = task.targets([each.scenario_id for each in market.scenarios])
     wanted = {target.table.name for target in targets}
 
     def parts() -> Iterator[Mapping[str, EncodedRows]]:
