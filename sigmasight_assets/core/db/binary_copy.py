@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Column, Table
 from sqlalchemy.dialects.postgresql import DOMAIN
+from sqlalchemy.types import TypeEngine
 
 from sigmasight_assets.core.db.binary_arrays import array_encoder
 from sigmasight_assets.core.db.binary_values import Bytes, Lengths, big_endian, encoder_of
@@ -66,8 +67,13 @@ def _encode_rows(table: Table, columns: Columns, rows: int) -> bytes:
     return stream[exists].tobytes()
 
 
+def value_type(column: Column[Any]) -> TypeEngine[Any]:
+    """The type of a column's values; of a domain, the one that it restricts."""
+    return column.type.data_type if isinstance(column.type, DOMAIN) else column.type
+
+
 def _encode_column(column: Column[Any], values: NDArray[Any]) -> tuple[Bytes, Lengths]:
-    kind = column.type.data_type if isinstance(column.type, DOMAIN) else column.type
+    kind = value_type(column)
     encode_values = array_encoder(kind) if isinstance(kind, ARRAY) else encoder_of(kind)
     if encode_values is None:
         raise ValueError(f"{column}: no binary form for {kind!r}")

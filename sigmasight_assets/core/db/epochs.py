@@ -105,16 +105,24 @@ def join_sessions(
     as any other, but ends nobody's.
     """
     _lock_claims(connection, layer)
-    rows = connection.execute(
-        """
-        SELECT session, max(epoch) FROM session_epochs
-        WHERE layer = %s AND session = ANY(%s::date[]) GROUP BY session
-        """,
-        (layer, sorted(sessions)),
-    ).fetchall()
-    unclaimed = set(sessions) - {session for session, _ in rows}
-    first = claim_sessions(connection, layer, unclaimed, run_id)
-    return Claim(layer, run_id, {**dict(rows), **first.epochs})
+    newest = _newest_epochs(connection, layer, sessions)
+    first = claim_sessions(connection, layer, set(sessions) - set(newest), run_id)
+    return Claim(layer, run_id, {**newest, **first.epochs})
+
+
+def _newest_epochs(
+    connection: Connection, layer: Layer, sessions: Collection[date]
+) -> dict[date, int]:
+    """The highest epoch of each session that was ever claimed, in their order."""
+    return dict(
+        connection.execute(
+            """
+            SELECT session, max(epoch) FROM session_epochs
+            WHERE layer = %s AND session = ANY(%s::date[]) GROUP BY session ORDER BY session
+            """,
+            (layer, sorted(sessions)),
+        ).fetchall()
+    )
 
 
 def claimed_by(connection: Connection, layer: Layer, session: date) -> str | None:
@@ -133,14 +141,7 @@ def check_claim(connection: Connection, claim: Claim, sessions: Collection[date]
     Raises:
         StaleEpoch: naming the session and both epochs.
     """
-    rows = connection.execute(
-        """
-        SELECT session, max(epoch) FROM session_epochs
-        WHERE layer = %s AND session = ANY(%s::date[]) GROUP BY session ORDER BY session
-        """,
-        (claim.layer, sorted(sessions)),
-    ).fetchall()
-    for session, current in rows:
+    for session, current in _newest_epochs(connection, claim.layer, sessions).items():
         if claim.epochs[session] != current:
             raise StaleEpoch(claim.layer, session, claim.epochs[session], current)
 

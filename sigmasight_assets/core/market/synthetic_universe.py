@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from sigmasight_assets.core.sectors import SECTORS
+
 GROUPS: Final = {
     "Bonds": 0.01,
     "Broad Market": 0.0,
@@ -47,20 +49,6 @@ FACTORS: Final = {
     "low_volatility": 0.06,
 }
 """Loading -> annual volatility of its factor: SPY, TLT and six styles in excess of the market."""
-
-_STOCK_GROUPS: Final = (
-    "Communication Services",
-    "Consumer Discretionary",
-    "Consumer Staples",
-    "Energy",
-    "Financials",
-    "Healthcare",
-    "Industrials",
-    "Materials",
-    "Real Estate",
-    "Technology",
-    "Utilities",
-)
 
 _RANGES: Final = {
     "beta": (0.4, 1.8),
@@ -120,7 +108,7 @@ def traits(symbol: str) -> Traits:
         return float(row.get(name) or low + (high - low) * _chance(symbol, name))
 
     dear, busy = _chance(symbol, "price"), _chance(symbol, "volume")
-    by_name = _STOCK_GROUPS[int(len(_STOCK_GROUPS) * _chance(symbol, "group"))]
+    by_name = SECTORS[int(len(SECTORS) * _chance(symbol, "group"))]
     return Traits(
         symbol=symbol,
         kind=row.get("kind") or "stock",

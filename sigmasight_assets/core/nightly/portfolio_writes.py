@@ -18,11 +18,8 @@ from sigmasight_assets.core.db.epochs import Claim
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.encoded_rows import EncodedRows, encode_rows
 from sigmasight_assets.core.db.write.failures import note_failures
-from sigmasight_assets.core.db.write.portfolios import (
-    forget_exceptions,
-    lock_outdated,
-    mark_outdated,
-)
+from sigmasight_assets.core.db.write.portfolios import lock_outdated, mark_outdated
+from sigmasight_assets.core.db.write.reconciliation import forget_exceptions
 from sigmasight_assets.core.db.write.slices import Subset, Target, write_parts
 from sigmasight_assets.core.nightly.portfolio_blocks import Failures, ahead, isolated, storable
 from sigmasight_assets.core.nightly.portfolio_ground import Ground

@@ -12,12 +12,7 @@ from psycopg import Connection
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db.engine import Database
-from sigmasight_assets.core.db.epochs import (
-    Claim,
-    Layer,
-    claim_sessions,
-    join_sessions,
-)
+from sigmasight_assets.core.db.epochs import Claim, Layer, claim_sessions, join_sessions
 from sigmasight_assets.core.db.read.book import ChangeMarks, change_marks, held_symbols
 from sigmasight_assets.core.db.read.holes import portfolio_holes
 from sigmasight_assets.core.db.read.published import published
@@ -61,7 +56,7 @@ def refresh_portfolios(
         StaleEpoch: a later run has claimed a session; those before it are committed.
     """
     with database.connection() as connection:
-        ready = set(published(connection, Layer.SYMBOLS, days[0]))
+        ready = set(published(connection, Layer.SYMBOLS))
         held = held_symbols(connection, days[-1], portfolio_ids)
         stale = _stale_sessions(connection, change_marks(connection, days[-1], portfolio_ids))
     complete_symbols(database, run_id, sorted(stale.union(days)), held)
@@ -74,7 +69,7 @@ def refresh_portfolios(
             yield _skipped(database, session)
     computable = [session for session in days if session in ready]
     yield from _refresh(task, computable)
-    yield from _bring_up_to_date(task, marks, days)
+    yield from _bring_up_to_date(task, marks, ready - set(days))
     if portfolio_ids is None:
         forget_deleted(database, [*OF_PORTFOLIOS, "reconciliation_exceptions"])
     if set(assets) == set(ASSET_TABLES) and len(computable) == len(days):
@@ -89,19 +84,18 @@ def _skipped(database: Database, session: date) -> SkippedSession:
 
 
 def _bring_up_to_date(
-    task: Task, marks: ChangeMarks, days: Sequence[date]
+    task: Task, marks: ChangeMarks, days: set[date]
 ) -> Iterator[PortfolioSession]:
-    """Sessions published outside `days` in which rows are out of date, or missing."""
+    """Those of the days that are published and in which rows are out of date, or missing."""
     changed = marks.id[~np.isnat(marks.stale_from)].tolist()
     with task.database.connection() as connection:
-        ready = set(published(connection, Layer.SYMBOLS))
-        stale = _stale_sessions(connection, marks) & ready
+        stale = _stale_sessions(connection, marks)
     every = replace(task, assets=tuple(ASSET_TABLES), portfolio_ids=changed)
-    yield from _refresh(every, sorted(stale - set(days)))
+    yield from _refresh(every, sorted(stale & days))
     with task.database.connection() as connection:
         holes = portfolio_holes(connection, BATCH_TYPE, task.portfolio_ids)
     every = replace(every, portfolio_ids=holes.portfolio_ids)
-    yield from _refresh(every, sorted((set(holes.sessions) & ready) - set(days)))
+    yield from _refresh(every, sorted(days.intersection(holes.sessions)))
 
 
 def _stale_sessions(connection: Connection, marks: ChangeMarks) -> set[date]:

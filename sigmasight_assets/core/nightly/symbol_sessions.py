@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import Final
 
 import numpy as np
+from psycopg import Connection
 
 from sigmasight_assets.core import sessions
 from sigmasight_assets.core.db import tables
@@ -68,8 +68,12 @@ def refresh_session(
     panel: PricePanel,
     returns: Floats,
     symbols: Sequence[str] | None = None,
+    also: Callable[[Connection], None] | None = None,
 ) -> SymbolSession:
-    """Compute and write one session, of all symbols or of those named."""
+    """Compute and write one session, of all symbols or of those named.
+
+    also: what is done besides in the transaction that writes it, under the publications' lock.
+    """
     started = time.perf_counter()
     with task.database.connection() as connection:
         companies = companies_at(connection, session, task.latest)
@@ -77,13 +81,14 @@ def refresh_session(
     wanted = {name for asset in assets for name in ASSET_TABLES[asset]}
     slices = [_slice(name, rows[name], symbols) for name in sorted(wanted)]
     reached_from = sessions.offset(session, -HISTORY_SESSIONS)
-    written = write_session(
-        task.database,
-        task.claim,
-        session,
-        [part for part in slices if part],
-        partial(note_again, known=task.known, session=session, reached_from=reached_from),
-    )
+
+    def besides(connection: Connection) -> None:
+        note_again(connection, task.known, session, reached_from)
+        if also:
+            also(connection)
+
+    chosen = [part for part in slices if part]
+    written = write_session(task.database, task.claim, session, chosen, besides)
     betas = rows["symbol_factor_exposures"]["market_beta"]
     known = np.isfinite(betas)
     seconds = time.perf_counter() - started

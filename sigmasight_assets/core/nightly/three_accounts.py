@@ -13,8 +13,9 @@ from sigmasight_assets.core.db.read.reconciliation import (
     NAV_CHANGE,
     SessionFigures,
 )
+from sigmasight_assets.core.db.read.reconciliation_figures import ITEMS
 from sigmasight_assets.core.db.write.reconciliation import ReconciliationException
-from sigmasight_assets.core.risk.profit_and_loss import profit_and_loss
+from sigmasight_assets.core.risk.portfolio_snapshots import accounts
 from sigmasight_assets.core.risk.valuation import PricedBook, value_on
 from sigmasight_assets.core.sessions import session_number
 from sigmasight_assets.core.shapes.panel import Bools, Floats, locate
@@ -71,34 +72,9 @@ def _apart(one: Floats, other: Floats, tolerance: Floats) -> Bools:
 
 def served_money(priced: PricedBook, session: date) -> Floats:
     """The compared items of every portfolio of a book as the service works them out, (P, I) USD."""
-    today = value_on(priced, int(session_number(session)))
-    earned = profit_and_loss(priced, today)
-    value, nav = today.valuation.market_value, today.valuation.net_asset_value
-    long_value, short_value = priced.total(value, value > 0), priced.total(value, value < 0)
-    cost = np.abs(priced.lots.units * priced.lots.entry_price)
-    total_pnl = nav - priced.book.portfolios.starting_equity - today.flows
-    amounts = {
-        "net_asset_value": nav,
-        "total_value": nav,
-        "cash_value": today.cash,
-        "long_value": long_value,
-        "short_value": short_value,
-        "gross_exposure": long_value - short_value,
-        "net_exposure": long_value + short_value,
-        "total_cost": priced.total(cost, today.valuation.is_open),
-        "total_pnl": total_pnl,
-        "cumulative_pnl": total_pnl,
-        "daily_pnl": earned.daily_pnl,
-        "realized_pnl": earned.realized,
-        "cumulative_realized_pnl": earned.cumulative_realized,
-        "unrealized_pnl": earned.unrealized,
-        "dividends": earned.dividends,
-        "cumulative_dividends": today.dividends,
-        "capital_flow": earned.capital_flow,
-        "cumulative_capital_flow": today.flows,
-        NAV_CHANGE: earned.daily_pnl + earned.capital_flow,
-    }
-    return np.stack([amounts[item] for item in COMPARED_ITEMS], axis=1)
+    amounts = accounts(priced, value_on(priced, int(session_number(session))))
+    change = amounts["daily_pnl"] + amounts["capital_flow"]
+    return np.stack([*(amounts[item] for item in ITEMS), change], axis=1)
 
 
 def sentence(stored: float, worked: float, served: float) -> str:

@@ -10,25 +10,11 @@ from typing import Any, Final
 
 from sigmasight_assets.core.errors import SectorWeightFileInvalid
 from sigmasight_assets.core.risk.reviewed_files import Fault, read_reviewed
+from sigmasight_assets.core.sectors import SECTORS
 
 SECTOR_WEIGHT_FILE: Final = Path(__file__).with_name("benchmark_sector_weights.toml")
 
 BENCHMARK: Final = "SP500"
-
-SECTORS: Final = (
-    "Communication Services",
-    "Consumer Discretionary",
-    "Consumer Staples",
-    "Energy",
-    "Financials",
-    "Healthcare",
-    "Industrials",
-    "Materials",
-    "Real Estate",
-    "Technology",
-    "Utilities",
-)
-"""The GICS sectors under the names that core.risk.sectors gives them; sorted."""
 
 ROUNDING: Final = 0.005
 """How far the weights of a day may add up from 1: eleven of them, each rounded to 0.001."""

@@ -59,8 +59,7 @@ def snapshot_book(
     columns = {
         "portfolio_id": priced.book.portfolios.id,
         "snapshot_date": np.full(size, np.datetime64(session, "D")),
-        **_values(priced, today),
-        **_profit_columns(priced, today),
+        **accounts(priced, today),
         **counts(netted, size),
         **concentration(netted, size),
         **volatility(_return_series(priced, today, row)),
@@ -70,6 +69,14 @@ def snapshot_book(
     }
     exists = today.valuation.exists
     return Snapshots(today.valuation, {name: rows[exists] for name, rows in columns.items()})
+
+
+def accounts(priced: PricedBook, today: BookValue) -> Columns:
+    """Balances, P&L and flows of every portfolio, (P,) each; USD but pnl_percent, daily_return.
+
+    Meaningless where the portfolio does not exist.
+    """
+    return {**_values(priced, today), **_profit_columns(priced, today)}
 
 
 def _values(priced: PricedBook, today: BookValue) -> Columns:

@@ -21,8 +21,9 @@ from sqlalchemy import (
     Table,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import DOMAIN, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
+from sigmasight_assets.core.db.binary_copy import value_type
 from sigmasight_assets.core.db.epochs import LAYER_TABLES, Layer
 from sigmasight_assets.core.db.tables import metadata
 from sigmasight_assets.core.db.write.slices import Slice, Subset
@@ -73,7 +74,7 @@ def versions(connection: Connection, layer: Layer, session: date) -> set[Any]:
 
 def _told(column: Column[Any]) -> str | None:
     """The version as SQL reads it from a column, if it can."""
-    kind = _kind(column)
+    kind = value_type(column)
     if isinstance(kind, JSONB):
         return f"({column.name} ->> 0)::numeric"
     if isinstance(kind, ARRAY) and isinstance(kind.item_type, Double):
@@ -81,12 +82,8 @@ def _told(column: Column[Any]) -> str | None:
     return f"{column.name}::numeric" if isinstance(kind, (Double, Numeric)) else None
 
 
-def _kind(column: Column[Any]) -> Any:
-    return column.type.data_type if isinstance(column.type, DOMAIN) else column.type
-
-
 def _column(column: Column[Any], session: date, version: int, rows: int) -> np.ndarray:
-    kind = _kind(column)
+    kind = value_type(column)
     if isinstance(kind, JSONB):
         documents = np.empty(rows, dtype=object)
         documents[:] = [[version]] * rows

@@ -25,7 +25,7 @@ from sigmasight_assets.core.db.write.portfolios import settle_refresh
 from sigmasight_assets.core.market.bars import without
 from sigmasight_assets.core.market.source import Outcome, PriceAnswer
 from sigmasight_assets.core.market.synthetic import SyntheticSource
-from sigmasight_assets.core.nightly import late_symbols as room
+from sigmasight_assets.core.nightly import symbol_sessions
 from sigmasight_assets.core.nightly.late_symbols import complete_symbols
 from sigmasight_assets.core.nightly.prices import refresh_prices
 from sigmasight_assets.core.nightly.symbol_sessions import session_rows
@@ -257,7 +257,7 @@ def test_a_session_that_a_later_batch_claims_is_left_to_it(
             claim(arrived, Layer.SYMBOLS, [session], "a later batch")
         return session_rows(panel, returns, session, companies)
 
-    monkeypatch.setattr(room, "session_rows", overtaken)
+    monkeypatch.setattr(symbol_sessions, "session_rows", overtaken)
     others = [ON[0], *ON[2:]]
     assert complete_symbols(arrived, "refresh", ON, HELD) == {on: ["LATE"] for on in others}
     added = "SELECT calculation_date FROM symbol_factor_exposures WHERE symbol = 'LATE' ORDER BY 1"
@@ -301,7 +301,7 @@ def test_rows_of_prices_that_a_batch_has_replaced_and_settled_meanwhile_are_mend
             to_come.pop(0)()
         return session_rows(panel, returns, session, companies)
 
-    monkeypatch.setattr(room, "session_rows", overtaken)
+    monkeypatch.setattr(symbol_sessions, "session_rows", overtaken)
     assert set(complete_symbols(arrived, "refresh", ON, HELD)) == set(ON)
     run_symbols(arrived, ON[-1:], "the next night")
     run_portfolios(arrived, ON[-1:], "the next night")

@@ -16,8 +16,9 @@ from sigmasight_assets.core.db.engine import Database
 from sigmasight_assets.core.errors import ScenarioFileInvalid
 from sigmasight_assets.core.nightly import reference
 from sigmasight_assets.core.nightly.reference import seed_reference, stored_scenarios
-from sigmasight_assets.core.risk.benchmark_sectors import SECTORS, load_sector_weights
+from sigmasight_assets.core.risk.benchmark_sectors import load_sector_weights
 from sigmasight_assets.core.risk.scenarios import load_scenarios
+from sigmasight_assets.core.sectors import SECTORS
 from sigmasight_assets_tests.builders import add_portfolio, day, lot, run_portfolios, run_symbols
 from sigmasight_assets_tests.core.nightly.conftest import ON
 from sigmasight_assets_tests.postgres import drop_database, fresh_database

@@ -12,11 +12,11 @@ import pytest
 from sigmasight_assets.core.db import tables
 from sigmasight_assets.core.errors import SectorWeightFileInvalid
 from sigmasight_assets.core.risk.benchmark_sectors import (
-    SECTORS,
     load_sector_weights,
     sector_weight_rows,
 )
 from sigmasight_assets.core.risk.sectors import RENAMED
+from sigmasight_assets.core.sectors import SECTORS
 
 # S&P Dow Jones Indices, S&P 500 fact sheets: sector breakdown, percent.
 PUBLISHED = {

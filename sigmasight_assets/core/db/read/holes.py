@@ -25,15 +25,12 @@ HOLED_SESSIONS: Final = """
 # What failed is tried again once its portfolio can be computed, as its newest session shows. As
 # sets, so that no plan made of old statistics looks up each pair.
 HOLES: Final = """
-    WITH stored AS MATERIALIZED (
-        SELECT snapshot_date, portfolio_id::text AS id FROM portfolio_snapshots
-        WHERE snapshot_date = ANY(%(sessions)s::date[])
-    )
     SELECT session, f.id::text FROM unnest(%(sessions)s::date[]) AS holed (session)
     JOIN portfolios f ON f.deleted_at IS NULL AND f.inception_date <= session
     WHERE (%(ids)s::uuid[] IS NULL OR f.id = ANY(%(ids)s::uuid[]))
     EXCEPT
-    SELECT snapshot_date, id FROM stored
+    SELECT snapshot_date, portfolio_id::text FROM portfolio_snapshots
+    WHERE snapshot_date = ANY(%(sessions)s::date[])
     EXCEPT
     SELECT batch_date, item FROM batch_failure_log
     WHERE batch_type = %(batch_type)s AND batch_date = ANY(%(sessions)s::date[])

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Column, Double, Numeric, Table
-from sqlalchemy.dialects.postgresql import DOMAIN
 
-from sigmasight_assets.core.db.binary_copy import encode
+from sigmasight_assets.core.db.binary_copy import encode, value_type
 from sigmasight_assets.core.db.binary_values import LARGEST_AMOUNT
 from sigmasight_assets.core.shapes.panel import Bools, Columns, Floats
 
@@ -46,7 +45,7 @@ def refused_rows(table: Table, columns: Columns) -> dict[int, str]:
     refused: dict[int, str] = {}
     for name, values in columns.items():
         column = table.c[name]
-        kind = column.type.data_type if isinstance(column.type, DOMAIN) else column.type
+        kind = value_type(column)
         if isinstance(kind, (Double, Numeric)):
             for row in np.flatnonzero(_refused(kind, column, values)):
                 fault = NOT_A_NUMBER if np.isnan(values[row]) else OUT_OF_RANGE

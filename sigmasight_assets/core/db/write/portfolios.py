@@ -49,12 +49,6 @@ DELETED: Final = """
     (SELECT DISTINCT portfolio_id FROM portfolio_snapshots EXCEPT SELECT id FROM portfolios)
 """
 
-FORGET_EXCEPTIONS: Final = """
-    DELETE FROM reconciliation_exceptions
-    WHERE snapshot_date = %(session)s
-      AND (%(chosen)s::uuid[] IS NULL OR portfolio_id = ANY(%(chosen)s::uuid[]))
-"""
-
 FORGET_MATRICES: Final = "DELETE FROM correlation_matrices WHERE calculation_date < %s"
 
 
@@ -111,14 +105,6 @@ def forget_deleted(database: Database, tables: Collection[str]) -> None:
 
 def _versions(marks: ChangeMarks) -> dict[str, list[Any]]:
     return {"ids": marks.id.tolist(), "versions": marks.data_version.tolist()}
-
-
-def forget_exceptions(
-    connection: Connection, session: date, portfolio_ids: Sequence[str] | None
-) -> None:
-    """Drop what the reconciliation found in rows that are being replaced."""
-    chosen = None if portfolio_ids is None else list(portfolio_ids)
-    connection.execute(FORGET_EXCEPTIONS, {"session": session, "chosen": chosen})
 
 
 def forget_matrices(database: Database, before: date) -> None:

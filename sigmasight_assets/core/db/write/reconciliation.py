@@ -18,7 +18,11 @@ from sigmasight_assets.core.db.tables import reconciliation_exceptions
 from sigmasight_assets.core.db.write.slices import copy_rows
 from sigmasight_assets.core.shapes.panel import Columns, Floats
 
-FORGET: Final = "DELETE FROM reconciliation_exceptions WHERE snapshot_date = %s"
+FORGET: Final = """
+    DELETE FROM reconciliation_exceptions
+    WHERE snapshot_date = %(session)s
+      AND (%(chosen)s::uuid[] IS NULL OR portfolio_id = ANY(%(chosen)s::uuid[]))
+"""
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,21 @@ def replace_exceptions(
         lock_slices(connection, [reconciliation_exceptions.name], session)
         if publications(connection, Layer.PORTFOLIOS, [session]).get(session) != data_version:
             return False
-        connection.execute(FORGET, (session,))
+        forget_exceptions(connection, session)
         if ordered:
             table = reconciliation_exceptions
             copy_rows(connection, table.name, table, _columns(session, ordered))
         return True
 
     return database.transaction(work)
+
+
+def forget_exceptions(
+    connection: Connection, session: date, portfolio_ids: Sequence[str] | None = None
+) -> None:
+    """Drop a session's exceptions, of the portfolios named or of all: their rows are replaced."""
+    chosen = None if portfolio_ids is None else list(portfolio_ids)
+    connection.execute(FORGET, {"session": session, "chosen": chosen})
 
 
 def _columns(session: date, exceptions: Sequence[ReconciliationException]) -> Columns:
