@@ -28,9 +28,7 @@ def main() -> int:
     with throwaway_world(options.prices, options.sessions) as world:
         for benchmark in (price_load, symbol_layer, portfolio_layer, market_night):
             benchmark.run(world, report)
-    for missed in report.missed:
-        print(f"MISSED {missed}", file=sys.stderr)
-    return 1 if report.missed else 0
+    return report.exit_code()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from benchmarks.measure import Timing
 
 
@@ -33,6 +35,12 @@ class Report:
 
     def ratio(self, loop: str, loop_seconds: float, seconds: float) -> None:
         self._line(f"times faster than {loop}", loop_seconds / seconds, "x", None)
+
+    def exit_code(self) -> int:
+        """Says which goals were missed; 1 if any was."""
+        for missed in self.missed:
+            print(f"MISSED {missed}", file=sys.stderr)
+        return 1 if self.missed else 0
 
     def _line(self, name: str, value: float, unit: str, goal: float | None) -> None:
         verdict = ""

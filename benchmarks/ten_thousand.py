@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -65,18 +66,17 @@ def run(world: World, report: Report) -> None:
 
 def one_run(world: World, days: Sequence[date]) -> tuple[Timing, dict[str, float]]:
     """Refresh and reconcile sessions; the seconds of each phase, summed over them."""
-    database, phases = world.database(), dict[str, float]()
+    database, phases = world.database(), Counter[str]()
 
     def work() -> None:
         for done in refresh_portfolios(database, "benchmark", days, portfolio_layer.RULES):
             if not isinstance(done, PortfolioSession) or done.failed:
                 raise RuntimeError(f"a session that cannot be measured: {done}")
-            for name, seconds in done.phases.items():
-                phases[name] = phases.get(name, 0.0) + seconds
+            phases.update(done.phases)
         for checked in reconcile(database, days):
             if checked.exceptions:
                 raise RuntimeError(f"exceptions on {checked.session}")
-            phases["reconcile"] = phases.get("reconcile", 0.0) + checked.seconds
+            phases.update(reconcile=checked.seconds)
 
     timing, _ = timed(world.home, work)
     return timing, phases
@@ -94,7 +94,7 @@ def _first_time(
 
 
 def _compute_symbols(world: World) -> None:
-    """The sessions of the range, but for those that an earlier benchmark has computed."""
+    """The symbols of the sessions that portfolios are computed for."""
     database, days = world.database(), world.days[-SESSIONS:]
     claim = database.transaction(
         lambda connection: claim_sessions(connection, Layer.SYMBOLS, days, "ten thousand")
@@ -131,9 +131,7 @@ def main() -> int:
     with throwaway_world(prices, SESSIONS * 2) as world:
         price_load.load(world, world.days)
         run(world, report)
-    for missed in report.missed:
-        print(f"MISSED {missed}", file=sys.stderr)
-    return 1 if report.missed else 0
+    return report.exit_code()
 
 
 if __name__ == "__main__":
