@@ -207,3 +207,41 @@ def test_a_session_whose_symbols_are_withdrawn_is_not_brought_up_to_date(
     assert [each.session for each in done] == [ON[3], *ON[4:], ON[2]]
     assert isinstance(done[0], SkippedSession)
     assert marks(computed)[HEDGE] == ON[2]
+
+
+def test_a_reconciliation_that_dies_before_any_statement_is_finished_by_the_next(
+    computed: Database,
+) -> None:
+    """Each session's exceptions are all those of before, or all those of the run."""
+
+    def exceptions() -> list[tuple[object, ...]]:
+        with computed.connection() as connection:
+            return connection.execute(
+                "SELECT snapshot_date, portfolio_id, item, detail FROM reconciliation_exceptions "
+                "ORDER BY 1, 2, 3"
+            ).fetchall()
+
+    tell(
+        computed,
+        "UPDATE portfolio_snapshots SET cash_value = cash_value + 0.01, long_value = long_value - 1"
+        f" WHERE snapshot_date IN ('{ON[2]}', '{ON[3]}')",
+    )
+    list(reconcile(computed, ON[2:4]))
+    calm = exceptions()
+    assert len(calm) == 2 * 2 * 5
+    tell(computed, "DELETE FROM reconciliation_exceptions")
+    moment = 0
+    while True:
+        moment += 1
+        with dying(moment):
+            try:
+                list(reconcile(computed, ON[2:4]))
+            except Died:
+                pass
+            else:
+                break
+        for day in ON[2:4]:
+            found = [row for row in exceptions() if row[0] == day]
+            assert found in ([], [row for row in calm if row[0] == day])
+    assert moment > 40
+    assert exceptions() == calm
